@@ -1,0 +1,1 @@
+"""Decoders that several plugins share: bytes in, values out."""
