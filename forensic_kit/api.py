@@ -38,6 +38,7 @@ from forensic_kit.model import Locator as Locator
 from forensic_kit.model import Name as Name
 from forensic_kit.model import Problem as Problem
 from forensic_kit.model import Stage as Stage
+from forensic_kit.model import Step as Step
 from forensic_kit.model import Volume as Volume
 from forensic_kit.times import Moment as Moment
 from forensic_kit.times import cocoa as cocoa
@@ -100,7 +101,7 @@ class Content(Protocol):
     sha256: str
 
     def companion(self, name: str) -> "Content | None":
-        """The file called ``name`` in the same folder, or None. Asking makes the results this entry's alone."""
+        """The file called ``name`` in the same folder, or None."""
         ...
 
     def on_disk(self) -> Path:
@@ -297,6 +298,24 @@ class FileSystem(Plugin):
         return None
 
 
+class Identity(NamedTuple):
+    """What a content is."""
+
+    mime: str
+    #: What the name claims (an extension) where the bytes say otherwise; empty where they agree or nobody can tell.
+    mismatch: str = ""
+
+
+class Identifier(Plugin):
+    """Tells the type of a content from its first bytes."""
+
+    kind = "identifiers"
+
+    @abc.abstractmethod
+    def identify(self, head: bytes, name: str) -> Identity:
+        """``head``: the first 64 KiB or all there are. ``name``: the file's name, as evidence gives it."""
+
+
 class Unpacker(Plugin):
     """Archives, mail boxes, decoders, carvers: what finds entries inside a content."""
 
@@ -332,6 +351,8 @@ class Scanner(Plugin):
 
     kind = "scanners"
     stage: ClassVar[Stage]
+    #: False where a window can give other hits than the whole content would: such scans count as partial.
+    exact_in_windows: ClassVar[bool] = True
 
     @abc.abstractmethod
     def plan(self, options: Mapping[str, Any], cache: Path) -> Iterable[Plan]:
@@ -360,4 +381,4 @@ class Report(Plugin):
         ``report.json`` and its lists. Same facts, same bytes."""
 
 
-KINDS: tuple[type[Plugin], ...] = (Image, VolumeScheme, FileSystem, Unpacker, Artefact, Scanner, Report)
+KINDS: tuple[type[Plugin], ...] = (Image, VolumeScheme, FileSystem, Identifier, Unpacker, Artefact, Scanner, Report)

@@ -335,6 +335,15 @@ class FileEntry(msgspec.Struct, frozen=True):
         return None
 
 
+class Account(msgspec.Struct, frozen=True):
+    """How the bytes of a volume divide: what a ledger must add up to. Bytes."""
+
+    size: int
+    files: int  #: claimed by live entries
+    system: int
+    unallocated: int
+
+
 # --- results --------------------------------------------------------------------------------------------------
 
 
@@ -374,6 +383,8 @@ class Finding(msgspec.Struct, frozen=True):
     offset: int | None  #: in the content, bytes
     record: dict[str, Any]
     events: tuple[Event, ...] = ()
+    #: False where the scanner saw a window of the content: what needs the whole may be wrong.
+    whole: bool = True
 
 
 def finding_id(subject: str, plugin: str, type_: str, where: str, offset: int | None, record: dict[str, Any]) -> str:

@@ -1,0 +1,568 @@
+"""One entry: read once, shown to everything that wants it, depth-first through what it holds."""
+
+import hashlib
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from forensic_kit import api
+from forensic_kit.bytesource import ByteSource
+from forensic_kit.case import Result
+from forensic_kit.content import Content, Hasher, Held, Spooled, fault_text, pieces_of, read_whole, windows
+from forensic_kit.errors import ForensicError, LimitReached, Misuse, NotThisFormat, TimedOut
+from forensic_kit.evidence import OpenEvidence
+from forensic_kit.model import (
+    Digests,
+    Event,
+    FileEntry,
+    Finding,
+    Name,
+    Outcome,
+    Problem,
+    Stage,
+    StageOutcome,
+    Step,
+    Where,
+    finding_id,
+)
+from forensic_kit.profile import Profile
+from forensic_kit.registry import Registry, guarded
+from forensic_kit.times import Moment
+
+_HEAD: Final = 64 * 1024
+_MIB: Final = 1 << 20
+_RATIO_FREE: Final = 64 * _MIB  # below this size a high ratio is ordinary (logs, blank documents)
+Announce = Callable[[str, float], None]
+
+
+@dataclass
+class Tally:
+    """What one top-level container has used of its budgets."""
+
+    members: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class _Look:
+    """What is found out about one entry; becomes its Result."""
+
+    entry: FileEntry
+    container: str
+    own: dict[str, StageOutcome] = field(default_factory=dict)
+    shared: dict[str, StageOutcome] = field(default_factory=dict)
+    is_shared: bool = False
+    result: Result = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.result = Result(self.entry, self.container, own_findings=[], shared_findings=[])
+        self.result.own_problems, self.result.shared_problems = [], []
+
+    def outcome(self, stage: Stage, outcome: Outcome, reason: str = "", *, shared: bool = False) -> None:
+        """Note how a stage went; of several within a stage the worst stays."""
+        outcomes = self.shared if shared else self.own
+        before = outcomes.get(stage)
+        now = StageOutcome(stage, outcome, reason)
+        outcomes[stage] = max(before, now, key=_badness) if before else now
+
+    def problem(self, problem: Problem, stage: str, plugin: str = "", *, shared: bool = False) -> None:
+        """Note a problem, stamped with where it arose."""
+        stamped = msgspec.structs.replace(problem, stage=problem.stage or stage, plugin=problem.plugin or plugin)
+        (self.result.shared_problems if shared else self.result.own_problems).append(stamped)
+
+    def failure(self, stage: Stage, error: ForensicError, plugin: str = "", *, shared: bool = False) -> None:
+        """A plugin or the reading of a content ended with an error: partial, since what came before is kept."""
+        self.outcome(stage, "partial", _reason(error), shared=shared)
+        severity: typing.Literal["gap", "note"] = "note" if isinstance(error, LimitReached) else "gap"
+        self.problem(_problem_of(error, severity), stage, plugin, shared=shared)
+
+    def finish(self) -> Result:
+        """The result as it is sent."""
+        self.result.entry = self.entry
+        self.result.own = sorted(self.own.values())
+        self.result.shared = sorted(self.shared.values()) if self.is_shared else None
+        return self.result
+
+
+_RANK: Final = {
+    name: rank for rank, name in enumerate(("done", "empty", "known", "duplicate", "skipped", "partial", "failed"))
+}
+
+
+def _badness(outcome: StageOutcome) -> int:
+    return _RANK[outcome.outcome]
+
+
+def _reason(error: ForensicError) -> str:
+    """A short stable phrase, for counting: problems carry the sentence."""
+    if isinstance(error, TimedOut):
+        return "time-out"
+    if isinstance(error, LimitReached):
+        return "limit"
+    return type(error).__name__
+
+
+def _problem_of(error: ForensicError, severity: typing.Literal["gap", "note"] = "gap") -> Problem:
+    return Problem(severity, error.message, type(error).__name__, error.offset)
+
+
+class Examiner:
+    """Everything a worker needs to examine entries, loaded once.
+
+    Args: evidence: gives an exhibit by name, open in this process. scanners: plans with their prepared scanners.
+    seen: is the shared result of this content in the case already? parse, unpack: off in a pass that only scans.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        profile: Profile,
+        temp: Path,
+        *,
+        evidence: Callable[[str], OpenEvidence],
+        scanners: list[tuple[api.Plan, api.Scanner]],
+        seen: Callable[[str], bool],
+        parse: bool = True,
+        unpack: bool = True,
+        credentials: tuple[api.Credential, ...] = (),
+    ) -> None:
+        self._profile = profile
+        self._temp = temp
+        self._evidence = evidence
+        self._seen = seen
+        self._scanners = scanners
+        self._credentials = credentials
+        self._identifiers = [plugin() for plugin in registry.of(api.Identifier)]
+        self._artefacts = [plugin() for plugin in registry.of(api.Artefact)] if parse else []
+        self._unpackers = [plugin() for plugin in registry.of(api.Unpacker)] if unpack else []
+        self._patterns = {plugin.name: tuple(map(_pattern, plugin.paths)) for plugin in self._artefacts}
+
+    # --- entries ----------------------------------------------------------------------------------------------
+
+    def examine(self, entry: FileEntry, avoid: frozenset[str], announce: Announce) -> Iterator[Result]:
+        """The results of an entry's members, each after its own, and of the entry itself, last."""
+        look = _Look(entry, "")
+        left_out = self._left_out(entry)
+        if left_out:
+            for stage in ("content", *dict.fromkeys(plan.stage for plan, _ in self._scanners)):
+                look.outcome(stage, "skipped", left_out)
+            yield look.finish()
+            return
+        evidence = self._evidence(entry.locator.exhibit)
+        source = guarded(partial(evidence.open, entry, margin=True), what=f"opening {entry.kind}")
+        if isinstance(source, ForensicError):
+            look.outcome("content", "failed", _reason(source))
+            look.problem(_problem_of(source), "content")
+            yield look.finish()
+            return
+        source.faults.drain()  # left by an entry before: not this one's
+        if entry.kind in ("unallocated", "system") or entry.size > self._profile.budgets.whole_content:
+            self._windowed(look, source)
+            yield look.finish()
+            return
+        walk = _Walk(avoid, announce, Tally(), 0)
+        yield from self._whole(look, pieces_of(source), source, walk, partial(self._sibling, evidence, entry))
+
+    def parse_loose(
+        self, entry: FileEntry, pieces: Iterator[bytes], find_companion: Callable[[str], Content | None], wanted: str
+    ) -> Result:
+        """A file that is in no exhibit; ``wanted`` names the one artefact plugin to use, or is empty."""
+        look = _Look(entry, "")
+        known = {plugin.name: plugin for plugin in self._artefacts}
+        if wanted and wanted not in known:
+            raise Misuse(f"no artefact plugin is called {wanted!r}. Known: {', '.join(sorted(known))}.")
+        held = read_whole(pieces, entry.size, self._temp, limit=self._profile.budgets.whole_content)
+        content = Content(entry, held.data, self._temp, close=held.close)
+        content.find_companion = find_companion
+        self._set_digests(look, content, held.digests, "")
+        self._identify(look, content)
+        if wanted:
+            self._parse_with(look, content, known[wanted])
+        else:
+            self._parse(look, content)
+        content.discard()
+        return look.finish()
+
+    def _left_out(self, entry: FileEntry) -> str:
+        """Why the profile leaves this entry out; empty if it does not."""
+        areas = self._profile.areas
+        if entry.kind in ("slack", "unallocated", "system") and not getattr(areas, entry.kind):
+            return f"profile: no {entry.kind}"
+        if not entry.is_space and not entry.allocated and not areas.deleted:
+            return "profile: no deleted"
+        return ""
+
+    def _whole(
+        self,
+        look: _Look,
+        pieces: Iterator[bytes],
+        source: ByteSource | None,
+        walk: "_Walk",
+        find_companion: Callable[[str], "Content | None"],
+    ) -> Iterator[Result]:
+        """An entry whose content is shown whole."""
+        entry = look.entry
+        checked = _until_error(pieces, look)
+        try:
+            held = read_whole(checked, entry.size, self._temp, limit=self._profile.budgets.whole_content)
+        except LimitReached as error:
+            look.failure("content", error)
+            yield look.finish()
+            return
+        try:
+            if len(held.data) != entry.size:
+                look.entry = entry = msgspec.structs.replace(entry, size=len(held.data))
+            content = Content(entry, held.data, self._temp)
+            content.find_companion = find_companion
+            self._set_digests(look, content, held.digests, "")
+            _note_faults(look, source)
+            look.outcome("content", "done" if content.size else "empty")
+            if content.size and entry.content_state != "overwritten":
+                self._show(look, content, share=True)
+                self._parse(look, content)
+                yield from self._unpack(look, content, walk)
+            elif content.size:
+                for stage in dict.fromkeys(plan.stage for plan, _ in self._scanners):
+                    look.outcome(stage, "skipped", "overwritten")
+            content.discard()
+        finally:
+            held.close()
+        yield look.finish()
+
+    def _windowed(self, look: _Look, source: ByteSource) -> None:
+        """Space, and contents above the limit: scanned window by window while they are read."""
+        entry = look.entry
+        hasher = Hasher()
+        single = entry.is_space  # a cell is one window, so its digests are known before it is scanned
+        for base, data, margin in windows(source, entry.size, hasher=hasher):
+            content = Content(entry, data, self._temp)
+            content.base, content.margin, content.whole = base, margin, False
+            if single:
+                tail = hashlib.sha256(memoryview(data)[len(data) - margin :]).hexdigest() if margin else ""
+                self._set_digests(look, content, hasher.digests, tail)
+            elif base == 0:
+                self._identify(look, content)
+            self._show(look, content, share=single)
+            content.discard()
+        if not single:
+            look.result.digests = hasher.digests
+            for stage, wanted in (("parse", self._artefacts), ("unpack", self._unpackers)):
+                if wanted:
+                    look.outcome(typing.cast(Stage, stage), "skipped", "larger than the limit for whole contents")
+        _note_faults(look, source)
+        look.outcome("content", "done" if entry.size else "empty")
+
+    def _set_digests(self, look: _Look, content: Content, digests: Digests, margin_digest: str) -> None:
+        look.result.digests = digests
+        look.result.subject = f"{digests.sha256}:{margin_digest}" if margin_digest else digests.sha256
+        content.sha256 = digests.sha256
+
+    # --- consumers --------------------------------------------------------------------------------------------
+
+    def _show(self, look: _Look, content: Content, *, share: bool) -> None:
+        """Type and scanners. What depends on the content alone is left out where the case has it already."""
+        if not look.entry.is_space:
+            self._identify(look, content)
+        known = share and bool(look.result.subject) and self._seen(look.result.subject)
+        look.is_shared = look.is_shared or (share and not known)
+        for plan, scanner in self._scanners:
+            shared = share and not plan.per_entry
+            if shared and known:
+                continue
+            exact = content.whole or scanner.exact_in_windows
+            look.outcome(plan.stage, "done" if exact else "partial", "" if exact else "windowed", shared=shared)
+            for item in self._drain(look, partial(scanner.scan, content), plan.stage, plan.plugin, shared=shared):
+                self._keep(look, item, content, scanner, shared=shared)
+
+    def _identify(self, look: _Look, content: Content) -> None:
+        if look.result.mime:
+            content.type = look.result.mime
+            return
+        for plugin in self._identifiers:
+            identity = guarded(
+                partial(plugin.identify, bytes(content.data[:_HEAD]), look.entry.locator.filename), what=plugin.name
+            )
+            if isinstance(identity, ForensicError):
+                look.outcome("type", "failed", _reason(identity))
+                look.problem(_problem_of(identity), "type", plugin.name)
+                continue
+            content.type = look.result.mime = identity.mime
+            look.result.extension = identity.mismatch
+            look.outcome("type", "done")
+
+    def _parse(self, look: _Look, content: Content) -> None:
+        path = "/" + look.entry.locator.display.replace("!", "/")
+        for plugin in self._artefacts:
+            if self._wants(plugin, path, content):
+                self._parse_with(look, content, plugin)
+
+    def _parse_with(self, look: _Look, content: Content, plugin: api.Artefact) -> None:
+        # Results of a parser are kept with the entry: it may have looked at the name or at companions.
+        kept = len(look.result.own_findings)
+        error = self._parse_one(look, content, plugin)
+        if isinstance(error, NotThisFormat) and len(look.result.own_findings) == kept:
+            look.outcome("parse", "skipped", "not the format its name says")
+            look.problem(_problem_of(error, "note"), "parse", plugin.name)
+        elif error:
+            look.failure("parse", error, plugin.name)
+        else:
+            look.outcome("parse", "done")
+
+    def _parse_one(self, look: _Look, content: Content, plugin: api.Artefact) -> ForensicError | None:
+        records = plugin.parse(content)
+        while True:
+            item = guarded(partial(next, records, None), what=plugin.name)
+            if item is None:
+                return None
+            if isinstance(item, ForensicError):
+                return item
+            if isinstance(item, Problem):
+                look.problem(item, "parse", plugin.name)
+            else:
+                self._keep(look, item, content, plugin, shared=False)
+
+    def _wants(self, plugin: api.Artefact, path: str, content: Content) -> bool:
+        patterns = self._patterns[plugin.name]
+        if patterns and not any(pattern.fullmatch(path) for pattern in patterns):
+            return False
+        return not plugin.signatures or any(
+            bytes(content.data[offset : offset + len(magic)]) == magic for offset, magic in plugin.signatures
+        )
+
+    def _keep(
+        self, look: _Look, item: "api.Record | api.At", content: Content, plugin: api.Plugin, *, shared: bool
+    ) -> None:
+        offset, record = item if isinstance(item, api.At) else (None, item)
+        where = _where(look.entry, plugin)
+        type_ = str(record.__struct_config__.tag)
+        values = plain(record)
+        values.pop("type", None)
+        subject = look.result.subject if shared else str(look.entry.locator)
+        finding = Finding(
+            finding_id(subject, plugin.name, type_, where, offset, values),
+            type_,
+            plugin.name,
+            plugin.version,
+            where,
+            offset,
+            values,
+            tuple(events_of(record)),
+            content.whole,
+        )
+        (look.result.shared_findings if shared else look.result.own_findings).append(finding)
+
+    def _drain(
+        self,
+        look: _Look,
+        call: Callable[[], Iterator[Any]],
+        stage: Stage,
+        plugin: str,
+        *,
+        shared: bool = False,
+    ) -> Iterator[Any]:
+        """What a plugin yields; its problems and its error are noted."""
+        items = guarded(call, what=plugin)
+        while not isinstance(items, ForensicError):
+            item = guarded(partial(next, items, None), what=plugin)
+            if item is None:
+                return
+            if isinstance(item, ForensicError):
+                items = item
+            elif isinstance(item, Problem):
+                look.problem(item, stage, plugin, shared=shared)
+            else:
+                yield item
+        look.failure(stage, items, plugin, shared=shared)
+
+    # --- members ----------------------------------------------------------------------------------------------
+
+    def _unpack(self, look: _Look, content: Content, walk: "_Walk") -> Iterator[Result]:
+        if look.entry.is_space or not self._profile.areas.members:
+            return
+        for plugin in self._unpackers:
+            if not guarded(partial(plugin.wants, content), what=plugin.name):
+                continue
+            budgets = self._profile.budgets
+            if walk.depth >= budgets.member_depth:
+                look.failure(
+                    "unpack", LimitReached(f"nested deeper than {budgets.member_depth} containers"), plugin.name
+                )
+                continue
+            look.outcome("unpack", "done")
+            counts: dict[Name, int] = {}
+            call = partial(plugin.unpack, content, self._credentials)
+            for member in self._drain(look, call, "unpack", plugin.name):
+                if walk.tally.members >= budgets.member_count:
+                    limit = LimitReached(f"more than {budgets.member_count} members; the rest was not unpacked")
+                    look.failure("unpack", limit, plugin.name)
+                    break
+                walk.tally.members += 1
+                repeat = counts.get(member.name, 0)
+                counts[member.name] = repeat + 1
+                entry = _member_entry(look.entry, plugin.label, member, repeat)
+                yield from self._member(look, entry, member, content, plugin, walk)
+
+    def _member(
+        self, parent: _Look, entry: FileEntry, member: api.Member, outer: Content, plugin: api.Unpacker, walk: "_Walk"
+    ) -> Iterator[Result]:
+        locator = str(entry.locator)
+        look = _Look(entry, str(parent.entry.locator))
+        budgets = self._profile.budgets
+        if locator in walk.avoid:
+            look.outcome("content", "failed", "stopped its worker")
+        elif member.kind == "directory":
+            look.outcome("content", "empty")
+        elif member.locked:
+            look.outcome("content", "skipped", "locked")
+            look.problem(Problem("gap", "encrypted, and no credential given opens it", "Locked"), "unpack", plugin.name)
+        else:
+            walk.announce(locator, budgets.seconds + budgets.seconds_per_mib * (member.size or 0) / _MIB)
+            pieces = self._budgeted(member, len(outer.data), walk.tally)
+            find = partial(self._member_sibling, plugin, outer, entry)
+            yield from self._whole(look, pieces, None, walk.deeper(), find)
+            return
+        yield look.finish()
+
+    def _budgeted(self, member: api.Member, container_size: int, tally: Tally) -> Iterator[bytes]:
+        """A member's bytes until a budget is used up."""
+        budgets = self._profile.budgets
+        size = 0
+        for piece in member.open():
+            size += len(piece)
+            tally.bytes += len(piece)
+            if tally.bytes > budgets.member_bytes:
+                raise LimitReached(f"more than {budgets.member_bytes} bytes unpacked from one container; cut here")
+            if size > _RATIO_FREE and size > budgets.member_ratio * max(container_size, 1):
+                raise LimitReached(f"more than {budgets.member_ratio} times larger than its container; cut here")
+            yield piece
+
+    # --- companions -------------------------------------------------------------------------------------------
+
+    def _sibling(self, evidence: OpenEvidence, entry: FileEntry, name: str) -> Content | None:
+        system = evidence.volume(entry.locator.volume).filesystem
+        found = system.sibling(entry, name) if system else None
+        if found is None:
+            return None
+        return self._companion(found, pieces_of(evidence.open(found)))
+
+    def _member_sibling(self, plugin: api.Unpacker, outer: Content, entry: FileEntry, name: str) -> Content | None:
+        own = entry.locator.steps[-1].member.text
+        wanted = own[: len(own) - len(own.rsplit("/", 1)[-1])] + name
+        for member in plugin.unpack(outer, self._credentials):
+            if isinstance(member, api.Member) and member.name.text == wanted and not member.locked:
+                return self._companion(_member_entry(outer.entry, plugin.label, member, 0), member.open())
+        return None
+
+    def _companion(self, entry: FileEntry, pieces: Iterator[bytes]) -> Content:
+        held: Held | Spooled = read_whole(pieces, entry.size, self._temp, limit=self._profile.budgets.whole_content)
+        content = Content(entry, held.data, self._temp, close=held.close)
+        content.size, content.sha256 = len(held.data), held.digests.sha256
+        return content
+
+
+@dataclass
+class _Walk:
+    """Where the descent through containers is."""
+
+    avoid: frozenset[str]
+    announce: Announce
+    tally: Tally
+    depth: int
+
+    def deeper(self) -> "_Walk":
+        return _Walk(self.avoid, self.announce, self.tally, self.depth + 1)
+
+
+def _member_entry(container: FileEntry, label: str, member: api.Member, repeat: int) -> FileEntry:
+    return FileEntry(
+        container.locator.step(Step(label, member.name, repeat)),
+        "member",
+        member.size or 0,
+        container.name_state,
+        container.meta_state,
+        container.content_state,
+        member.modified,
+        member.accessed,
+        member.changed,
+        member.born,
+        attributes=member.attributes | ({} if member.kind == "member" else {"member_kind": member.kind}),
+    )
+
+
+def _until_error(pieces: Iterator[bytes], look: _Look) -> Iterator[bytes]:
+    """Pieces until they end or fail; a failure is noted and what came before is kept."""
+    while True:
+        piece = guarded(partial(next, pieces, None), what="reading the content")
+        if piece is None:
+            return
+        if isinstance(piece, ForensicError):
+            look.failure("content", piece)
+            return
+        yield piece
+
+
+def _note_faults(look: _Look, source: ByteSource | None) -> None:
+    faults = source.faults.drain() if source else []
+    if faults:
+        look.outcome("content", "partial", "bad sectors")
+        text = f"parts could not be read and count as zeros: {fault_text(faults)}"
+        look.problem(Problem("gap", text, "unreadable", faults[0].offset), "content")
+
+
+def _where(entry: FileEntry, plugin: api.Plugin) -> Where:
+    if isinstance(plugin, api.Artefact):
+        return "record"
+    if entry.kind == "slack":
+        return "slack"
+    return "unallocated" if entry.is_space else "content"
+
+
+# --- records --------------------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A record as JSON values; a Moment as its reading, zone, resolution and raw value."""
+    if isinstance(value, Moment):
+        return {"time": value.iso, "zone": value.zone, "resolution_ns": value.resolution_ns, "raw": value.raw}
+    if isinstance(value, msgspec.Struct):
+        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, str):
+        # A lone surrogate in one name must not fail a whole commit.
+        return value if value.isascii() else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
+
+
+@cache
+def _event_fields(record: type[api.Record]) -> tuple[tuple[str, str], ...]:
+    hints = typing.get_type_hints(record, include_extras=True)
+    return tuple(
+        (name, mark.meaning)
+        for name, hint in hints.items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, api.When)
+    )
+
+
+def events_of(record: api.Record) -> Iterator[Event]:
+    """The fields that a record marks as moments of something."""
+    for name, meaning in _event_fields(type(record)):
+        value = getattr(record, name)
+        for moment in value if isinstance(value, tuple) else (value,):
+            if isinstance(moment, Moment):
+                yield Event(meaning, moment)
+
+
+def _pattern(path: str) -> Any:
+    """A path pattern: any case, ``*`` crosses folders."""
+    import re
+
+    return re.compile(".*".join(map(re.escape, path.split("*"))), re.IGNORECASE | re.DOTALL)

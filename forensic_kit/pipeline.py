@@ -1,0 +1,540 @@
+"""The run: open, verify, list, examine, commit; then the ledger. What is done is kept shard by shard."""
+
+import datetime
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+import forensic_kit
+from forensic_kit import api, case, ledger, tasks
+from forensic_kit.case import Case, Result, Todo
+from forensic_kit.errors import CaseError, ForensicError, Misuse
+from forensic_kit.model import OUTSIDE, FileEntry, Problem, StageOutcome
+from forensic_kit.profile import Profile
+from forensic_kit.registry import Registry
+from forensic_kit.space import cells
+from forensic_kit.verify import compare
+from forensic_kit.workers import Completed, Item, Lost, Pool, Restarted, Shard, Streamed, default_jobs
+
+_HANDLER: Final = "forensic_kit.tasks:start"
+_SHARD_ENTRIES: Final = 256
+_SHARD_BYTES: Final = 64 << 20
+_NO_CONTENT: Final = ("directory", "other")
+_pack = msgspec.msgpack.Encoder().encode
+
+
+@dataclass
+class Job:
+    """What the examiner asked for."""
+
+    exhibits: dict[str, Path]
+    case: Path
+    profile: Profile
+    registry: Registry
+    operator: str = "operator not identified"
+    reason: str = ""
+    #: Options by plugin: `{"yara": {"rules": [...]}}`, the profile's under those of the command line.
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    credentials: list[api.Credential] = field(default_factory=list)
+    plugin_folders: list[Path] = field(default_factory=list)
+    skip: frozenset[str] = frozenset()
+    verify: str = "both"
+    expect: dict[str, dict[str, str]] = field(default_factory=dict)  #: digests by exhibit and algorithm
+    accept_mismatch: str = ""
+    jobs: int = 0
+    resume: bool = False
+    arguments: list[str] = field(default_factory=list)  #: the command line, for the audit log
+
+
+@dataclass
+class Progress:
+    """What is going on, for whoever shows it."""
+
+    phase: str = ""
+    entries: int = 0
+    entries_total: int = 0
+    bytes: int = 0
+    bytes_total: int = 0
+    problems: int = 0
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    exit_code: int
+    run: int
+    message: str
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+Show = Callable[[Progress], None]
+
+
+def run(job: Job, show: Show = lambda _: None) -> Outcome:
+    """The main job. Raises ForensicError where it could not be done; what was done by then is kept."""
+    if not case.exists(job.case):
+        case.create(job.case, job.operator).close()
+    with case.open_case(job.case, writable=True) as opened:
+        return _Run(job, opened, show).go()
+
+
+class _Run:
+    """One pass over one case."""
+
+    def __init__(self, job: Job, opened: Case, show: Show) -> None:
+        self._job = job
+        self._case = opened
+        self._progress = Progress()
+        self._show = show
+        self._work_file = job.case / "temp" / "work"
+        self._plans: list[api.Plan] = []
+        self._facts: dict[str, dict[str, Any]] = {}
+        self._shards = 0
+        self._number = 0
+
+    def go(self) -> Outcome:
+        """All of it."""
+        job = self._job
+        setup = tasks.Setup(
+            {name: str(path.absolute()) for name, path in self._job.exhibits.items()},
+            job.profile,
+            str((job.case / "temp").absolute()),
+            [str(folder.absolute()) for folder in job.plugin_folders],
+            job.credentials,
+            str((job.case / "case.db").absolute()),
+            str(self._work_file.absolute()),
+        )
+        jobs = job.jobs or default_jobs()
+        with Pool(_HANDLER, _pack(setup), jobs=jobs, memory=job.profile.budgets.worker_memory) as pool:
+            self._pool = pool
+            self._plan()
+            wanted = self._wanted()
+            self._open()
+            self._check_exhibits()
+            finished = self._begin(wanted)
+            if finished is not None:
+                return finished
+            for plan in self._plans:
+                facts = msgspec.to_builtins(msgspec.structs.replace(plan, items=(), problems=()))
+                items = ((item.id, item.text, item.kind, item.source) for item in plan.items)
+                self._case.add_plan(self._number, plan.digest, facts, items)
+            exhibits = self._verified("before")
+            for name in exhibits:
+                self._list(name)
+            for name in exhibits:
+                self._examine(name)
+            self._verified("after")
+        return self._finish()
+
+    # --- what to do -------------------------------------------------------------------------------------------
+
+    def _check_exhibits(self) -> None:
+        """A name stands for one piece of evidence for good; it may have moved since."""
+        known = self._case.exhibits()
+        for name, facts in self._facts.items():
+            if name in known and _shape(facts) != _shape(known[name][2]):
+                raise Misuse(
+                    f"the case has other evidence called {name} ({known[name][1][0]}). "
+                    f"Give this one a name of its own: --exhibit OTHER={self._job.exhibits[name]}."
+                )
+
+    def _tasks(self, kind: str, payloads: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+        """(key, result) of tasks that give one result each. Raises the error of one that could not be done."""
+        shards = [self._shard(kind, [Item(key, payload)]) for key, payload in payloads.items()]
+        for event in self._pool.run(iter(shards)):
+            if isinstance(event, Completed):
+                for item in event.results:
+                    if item.lost:
+                        raise ForensicError(f"{item.key}: the worker that did this {item.lost[0].reason}.")
+                    yield item.key, b"".join(item.results)
+
+    def _shard(self, kind: str, items: list[Item], *, stream: bool = False) -> Shard:
+        self._shards += 1
+        return Shard(self._shards, kind, tuple(items), stream)
+
+    def _plan(self) -> None:
+        """Every scanner says what it will look for. Errors are told before anything starts."""
+        cache = self._job.case / "cache"
+        payloads = {}
+        for plugin in self._job.registry.of(api.Scanner):
+            if plugin.name in self._job.skip:
+                continue
+            options = {option.name: option.default for option in plugin.options}
+            options |= self._job.profile.options.get(plugin.name, {}) | self._job.options.get(plugin.name, {})
+            payloads[plugin.name] = _pack(tasks.Planned(plugin.name, options, str(cache.absolute())))
+        plans: list[api.Plan] = []
+        for _, result in sorted(self._tasks("plan", payloads)):
+            plans += msgspec.msgpack.decode(_result(result), type=list[api.Plan])
+        self._plans = sorted(plans, key=lambda plan: (plan.plugin, plan.name, plan.digest))
+
+    def _wanted(self) -> dict[str, Any]:
+        """What was asked for, as it is compared on --resume and with earlier passes."""
+        job = self._job
+        plugins = {name: item.sha256 for name, item in sorted(job.registry.loaded.items()) if name not in job.skip}
+        return {
+            "exhibits": {name: str(path.absolute()) for name, path in sorted(self._job.exhibits.items())},
+            "profile": f"{job.profile.name} {job.profile.version} {job.profile.digest}",
+            "tool": forensic_kit.__version__,
+            "plugins": plugins,
+            "plans": {f"{plan.plugin} {plan.name}": plan.digest for plan in self._plans},
+            "options": job.options,
+            "verify": job.verify,
+        }
+
+    def _open(self) -> None:
+        for name, result in self._tasks("open", {name: name.encode() for name in self._job.exhibits}):
+            self._facts[name] = msgspec.json.decode(_result(result))
+
+    def _begin(self, wanted: dict[str, Any]) -> Outcome | None:
+        """Start or go on with a pass; an Outcome where there is nothing to do."""
+        last = self._case.last_run()
+        if last and last[1] == "running":
+            if not self._job.resume:
+                raise CaseError("the last pass over this case was interrupted. Use --resume to finish it.")
+            _same_or_refuse(last[2], wanted)
+            self._number = last[0]
+            self._case.record(self._job.operator, "run resumed", {"run": last[0], "arguments": self._job.arguments})
+        elif last and self._job.resume:
+            _same_or_refuse(last[2], wanted)
+            return Outcome(last[3]["exit"], last[0], "the last pass is finished: nothing to resume", {})
+        self._todo = self._new_work(wanted)
+        if not any(plans or base for plans, base in self._todo.values()):
+            code = last[3]["exit"] if last else 0
+            return Outcome(code, last[0] if last else 0, "nothing new: all of this was done in an earlier pass", {})
+        for name, facts in self._facts.items():
+            outside = {"number": OUTSIDE, "start": 0, "size": facts["size"], "scheme": "outside"}
+            self._case.add_evidence(name, facts["paths"], facts, [outside, *_flat(facts["volumes"])])
+        if not self._number:
+            self._number = self._case.start_run(wanted, self._run_facts())
+            with self._case.transaction() as db:
+                for facts in self._facts.values():
+                    for problem in facts["problems"]:
+                        case.add_problem(db, msgspec.convert(problem, Problem), self._number)
+                for plan in self._plans:
+                    for item in plan.problems:
+                        stamped = msgspec.structs.replace(item, stage="plan", plugin=plan.plugin)
+                        case.add_problem(db, stamped, self._number)
+        units = {name: _units(self._shared(plans)) for name, (plans, _) in self._todo.items()}
+        work = tasks.Work(
+            self._plans,
+            {name: plans for name, (plans, _) in self._todo.items()},
+            [name for name, (_, base) in self._todo.items() if base],
+            units,
+        )
+        self._units = units
+        self._work_file.write_bytes(_pack(work))
+        return None
+
+    def _shared(self, digests: list[str]) -> list[str]:
+        return [plan.digest for plan in self._plans if plan.digest in digests and not plan.per_entry]
+
+    def _new_work(self, wanted: dict[str, Any]) -> dict[str, tuple[list[str], bool]]:
+        """By exhibit: the plans not run over it yet, and whether it was never read with these plugins and profile."""
+        base = {key: wanted[key] for key in ("profile", "tool", "plugins")}
+        todo = {}
+        for name in wanted["exhibits"]:
+            plans = dict.fromkeys(wanted["plans"].values())
+            is_new = True
+            for _, status, earlier, _ in self._case.runs():
+                if status != "finished" or name not in earlier["exhibits"]:
+                    continue
+                if all(earlier[key] == value for key, value in base.items()):
+                    is_new = False
+                    for digest in earlier["plans"].values():
+                        plans.pop(digest, None)
+            todo[name] = (list(plans), is_new)
+        return todo
+
+    def _run_facts(self) -> dict[str, Any]:
+        job = self._job
+        return {
+            "operator": job.operator,
+            "reason": job.reason,
+            "arguments": job.arguments,
+            "started": _now(),
+            "ended": "",
+            "exit": None,
+            "tool": f"forensic-kit {forensic_kit.__version__}",
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "libraries": _libraries(),
+            "profile": msgspec.to_builtins(job.profile),
+            "accepted_mismatch": job.accept_mismatch,
+        }
+
+    # --- verification -----------------------------------------------------------------------------------------
+
+    def _verified(self, moment: str) -> list[str]:
+        """Recompute the digests where asked. Returns the exhibits that may be processed."""
+        todo = [name for name, (plans, base) in self._todo.items() if plans or base]
+        if self._job.verify not in ("both", moment):
+            return todo
+        self._progress.phase = f"verify {moment}"
+        self._progress.bytes, self._progress.bytes_total = 0, sum(self._facts[name]["size"] for name in todo)
+        evidence = {name: key for name, (key, _, _) in self._case.exhibits().items()}
+        missing = {
+            name: name.encode()
+            for name in todo
+            if self._case.verification(evidence[name], self._number, moment) is None
+        }
+        done: dict[str, int] = {}
+        shards = [
+            self._shard("verify", [Item(name, payload, self._facts[name]["size"])], stream=True)
+            for name, payload in missing.items()
+        ]
+        for event in self._pool.run(iter(shards)):
+            if not isinstance(event, Streamed):
+                _refuse_lost(event)
+                continue
+            message = _decode_verify(event.data)
+            if isinstance(message, tasks.Progress):
+                done[event.key] = message.bytes
+                self._progress.bytes = sum(done.values())
+                self._show(self._progress)
+                continue
+            facts = compare(message, self._job.expect.get(event.key, {}), self._before(evidence[event.key], moment))
+            self._case.add_verification(evidence[event.key], self._number, moment, facts)
+            self._note_mismatch(event.key, moment, facts)
+        fine = []
+        for name in todo:
+            facts = self._case.verification(evidence[name], self._number, moment) or {}
+            if facts.get("result") != "mismatch" or self._job.accept_mismatch:
+                fine.append(name)
+        return fine
+
+    def _before(self, evidence: int, moment: str) -> dict[str, Any] | None:
+        return self._case.verification(evidence, self._number, "before") if moment == "after" else None
+
+    def _note_mismatch(self, name: str, moment: str, facts: dict[str, Any]) -> None:
+        if facts["result"] != "mismatch":
+            return
+        wrong = "; ".join(
+            f"{item['algorithm']} is {item['computed']}, {item['origin']} says {item['stored']}"
+            for item in facts["compared"]
+            if not item["equal"]
+        )
+        stopped = (
+            ""
+            if self._job.accept_mismatch or moment == "after"
+            else (" The exhibit was not processed; --accept-mismatch REASON processes it all the same.")
+        )
+        problem = Problem(
+            "gap", f"digest mismatch {moment} processing: {wrong}.{stopped}", "mismatch", None, "verify", "", name
+        )
+        with self._case.transaction() as db:
+            case.add_problem(db, problem, self._number)
+
+    # --- listing ----------------------------------------------------------------------------------------------
+
+    def _list(self, name: str) -> None:
+        """List the volumes of an exhibit that are not listed yet, each in one streaming task."""
+        self._progress.phase = "list"
+        key = self._case.exhibits()[name][0]
+        volumes = {number: row for row, number, listed in self._case.volumes(key) if not listed}
+        shards = []
+        for number, row in volumes.items():
+            self._case.clear_listing(row)
+            size = next(
+                volume["size"]
+                for volume in [{"number": OUTSIDE, "size": 0}, *_flat(self._facts[name]["volumes"])]
+                if volume["number"] == number
+            )
+            shards.append(self._shard("list", [Item(number, _pack((name, number)), size)], stream=True))
+        problems: dict[str, list[Problem]] = {number: [] for number in volumes}
+        for event in self._pool.run(iter(shards)):
+            if isinstance(event, Streamed):
+                batch = msgspec.msgpack.decode(event.data, type=tasks.Batch)
+                problems[event.key] += batch.problems
+                self._case.add_listing(volumes[event.key], batch.entries, batch.states)
+                if batch.account is not None:
+                    self._case.set_account(volumes[event.key], msgspec.to_builtins(batch.account))
+                self._progress.entries_total += len(batch.entries)
+                self._show(self._progress)
+            elif isinstance(event, Restarted):
+                self._case.clear_listing(volumes[event.key])
+                problems[event.key] = []
+            elif isinstance(event, Completed):
+                for item in event.results:
+                    problems[item.key] += [_lost_problem(lost, "list", f"{name}/v{item.key}") for lost in item.lost]
+                    if any(lost.key == item.key for lost in item.lost):
+                        self._give_up_listing(name, item.key, volumes[item.key])
+                    self._case.finish_listing(volumes[item.key], problems[item.key], self._number)
+
+    def _give_up_listing(self, name: str, number: str, row: int) -> None:
+        """No listing could be had: all of the volume is space."""
+        self._case.clear_listing(row)
+        size = next(volume["size"] for volume in _flat(self._facts[name]["volumes"]) if volume["number"] == number)
+        entries = (
+            msgspec.structs.replace(entry, locator=msgspec.structs.replace(entry.locator, exhibit=name, volume=number))
+            for entry in cells([(0, size)], "unallocated", "unknown")
+        )
+        self._case.add_listing(row, entries, ())
+
+    # --- examination ------------------------------------------------------------------------------------------
+
+    def _examine(self, name: str) -> None:
+        self._progress.phase = "examine"
+        key = self._case.exhibits()[name][0]
+        for row, _, _ in self._case.volumes(key):
+            self._case.pass_over(row, self._number, _NO_CONTENT)
+            todo = self._case.todo(row, self._number)
+            self._progress.entries_total = max(self._progress.entries_total, self._progress.entries + len(todo))
+            waiting: dict[int, list[Todo]] = {}
+            for event in self._pool.run(self._examine_shards(todo, waiting)):
+                if isinstance(event, Completed):
+                    self._commit(name, row, event, waiting.pop(event.number))
+
+    def _examine_shards(self, todo: list[int], waiting: dict[int, list[Todo]]) -> Iterator[Shard]:
+        """Shards in physical order, small enough that little is lost with one and large enough to cost nothing."""
+        for start in range(0, len(todo), _SHARD_ENTRIES):
+            group: list[Todo] = []
+            size = 0
+            for entry in self._case.entries_by_key(todo[start : start + _SHARD_ENTRIES]):
+                if group and size + entry.size > _SHARD_BYTES:
+                    yield self._entries_shard(group, waiting)
+                    group, size = [], 0
+                group.append(entry)
+                size += entry.size
+            if group:
+                yield self._entries_shard(group, waiting)
+
+    def _entries_shard(self, group: list[Todo], waiting: dict[int, list[Todo]]) -> Shard:
+        shard = self._shard("examine", [Item(entry.locator, _payload(entry), entry.size) for entry in group])
+        waiting[shard.number] = group
+        return shard
+
+    def _commit(self, name: str, volume: int, event: Completed, entries: list[Todo]) -> None:
+        results: list[Result] = []
+        problems: list[Problem] = []
+        known = {entry.locator: entry for entry in entries}
+        for item in event.results:
+            found = [msgspec.msgpack.decode(data, type=Result) for data in item.results]
+            # Containers before their members, so that a member's container is there when it is kept.
+            found.sort(key=lambda result: len(result.entry.locator.steps))
+            results += found
+            for lost in item.lost:
+                problems.append(_lost_problem(lost, "content", lost.key))
+                if lost.key == item.key:
+                    entry = msgspec.msgpack.decode(known[item.key].entry, type=FileEntry)
+                    results.append(Result(entry, own=[StageOutcome("content", "failed", lost.reason)]))
+            self._progress.bytes += known[item.key].size
+        self._case.commit(self._number, self._units[name], volume, results, problems)
+        self._progress.entries += len(entries)
+        self._progress.problems += len(problems) + sum(len(result.own_problems) for result in results)
+        self._show(self._progress)
+
+    # --- the end ----------------------------------------------------------------------------------------------
+
+    def _finish(self) -> Outcome:
+        self._progress.phase = "ledger"
+        self._show(self._progress)
+        keys = {name: key for name, (key, _, _) in self._case.exhibits().items()}
+        ledger.finalise(self._case, self._number, {keys[name]: unit for name, unit in self._units.items()})
+        totals = ledger.totals(self._case)
+        faults = ledger.volume_faults(self._case)
+        adds_up = totals["adds_up"] and not faults
+        mismatch = self._case.db.execute("SELECT 1 FROM problems WHERE error = 'mismatch'").fetchone()
+        gap = self._case.db.execute("SELECT 1 FROM problems WHERE severity = 'gap' LIMIT 1").fetchone()
+        code = 5 if mismatch or not adds_up else 4 if gap else 0
+        last = self._case.last_run()
+        facts = (last[3] if last else {}) | {"ended": _now(), "exit": code, "ledger_faults": faults}
+        self._case.finish_run(self._number, facts)
+        return Outcome(code, self._number, "", totals)
+
+
+# --- small things ---------------------------------------------------------------------------------------------
+
+
+def _payload(todo: Todo) -> bytes:
+    """The entry as it was listed, with the content state that only the whole volume could tell."""
+    entry = msgspec.msgpack.decode(todo.entry, type=FileEntry)
+    if entry.content_state == todo.content_state:
+        return todo.entry
+    return _pack(msgspec.structs.replace(entry, content_state=todo.content_state))
+
+
+def _result(data: bytes) -> bytes:
+    """What a task gave, or its failure raised."""
+    if data[:1] == b"+":
+        return data[1:]
+    failure = msgspec.msgpack.decode(data[1:], type=tasks.Failure)
+    error = Misuse(failure.message) if failure.exit_code == 2 else ForensicError(failure.message)
+    error.exit_code = failure.exit_code
+    raise error
+
+
+def _decode_verify(data: bytes) -> "tasks.Progress | tasks.Verified":
+    try:
+        return msgspec.msgpack.decode(data, type=tasks.Verified)
+    except msgspec.ValidationError:
+        return msgspec.msgpack.decode(data, type=tasks.Progress)
+
+
+def _refuse_lost(event: object) -> None:
+    if isinstance(event, Completed):
+        for item in event.results:
+            for lost in item.lost:
+                raise ForensicError(f"{item.key}: recomputing its digests {lost.reason}.")
+
+
+def _lost_problem(lost: Lost, stage: str, locator: str) -> Problem:
+    return Problem("gap", f"not examined: it {lost.reason}", "worker", None, stage, "", locator)
+
+
+def _same_or_refuse(before: dict[str, Any], now: dict[str, Any]) -> None:
+    changed = [key for key in now if before.get(key) != now[key]]
+    if changed:
+        raise Misuse(
+            f"--resume finishes the pass that was begun, and these changed since: {', '.join(changed)}. "
+            "Give the same as then, or start a new case."
+        )
+
+
+def _units(digests: list[str]) -> str:
+    import hashlib
+
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()[:32]
+
+
+def _flat(volumes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    out = []
+    for volume in volumes:
+        out.append({key: value for key, value in volume.items() if key != "volumes"})
+        out += _flat(volume["volumes"])
+    return out
+
+
+def _shape(facts: dict[str, Any]) -> list[Any]:
+    """What does not change when evidence is moved to another folder."""
+    volumes = [
+        [volume["number"], volume["start"], volume["size"], volume["filesystem"]] for volume in _flat(facts["volumes"])
+    ]
+    return [facts["size"], facts["sector_size"], facts["stored_digests"], volumes]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _libraries() -> dict[str, str]:
+    """Versions of everything the program stands on, read from the installed packages."""
+    import importlib.metadata
+    import re
+
+    names = importlib.metadata.requires("forensic-kit") or []
+    found = {}
+    for requirement in names:
+        if "extra ==" in requirement:
+            continue
+        name = re.split(r"[<>=!~;\s\[]", requirement, maxsplit=1)[0]
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found | {"python": sys.version.split()[0]}
