@@ -132,11 +132,11 @@ class Case:
             audit.append(db, facts["operator"], "run started", {"run": run, "plan": plan, **facts})
         return run
 
-    def finish_run(self, run: int, facts: dict[str, Any]) -> None:
-        """End a pass."""
+    def finish_run(self, run: int, facts: dict[str, Any]) -> audit.Head:
+        """End a pass; the head of the audit log."""
         with self.transaction() as db:
             db.execute("UPDATE runs SET status = 'finished', facts = ? WHERE id = ?", (_json(facts), run))
-            audit.append(db, facts["operator"], "run finished", {"run": run, "exit": facts["exit"]})
+            return audit.append(db, facts["operator"], "run finished", {"run": run, "exit": facts["exit"]})
 
     def last_run(self) -> tuple[int, str, dict[str, Any], dict[str, Any]] | None:
         """Number, status, plan and facts of the newest pass."""

@@ -13,15 +13,15 @@ import msgspec
 import forensic_kit
 from forensic_kit import api, case, ledger, tasks
 from forensic_kit.case import Case, Result, Todo
-from forensic_kit.errors import CaseError, ForensicError, Misuse
+from forensic_kit.errors import CaseError, Misuse
 from forensic_kit.model import OUTSIDE, FileEntry, Problem, StageOutcome
 from forensic_kit.profile import Profile
 from forensic_kit.registry import Registry
+from forensic_kit.session import Session, lost_problem
 from forensic_kit.space import cells
 from forensic_kit.verify import compare
-from forensic_kit.workers import Completed, Item, Lost, Pool, Restarted, Shard, Streamed, default_jobs
+from forensic_kit.workers import Completed, Item, Restarted, Shard, Streamed
 
-_HANDLER: Final = "forensic_kit.tasks:start"
 _SHARD_ENTRIES: Final = 256
 _SHARD_BYTES: Final = 64 << 20
 _NO_CONTENT: Final = ("directory", "other")
@@ -42,7 +42,7 @@ class Job:
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
     credentials: list[api.Credential] = field(default_factory=list)
     plugin_folders: list[Path] = field(default_factory=list)
-    skip: frozenset[str] = frozenset()
+    skip: tuple[str, ...] = ()  #: plugins not to use; `registry` is without them
     verify: str = "both"
     expect: dict[str, dict[str, str]] = field(default_factory=dict)  #: digests by exhibit and algorithm
     accept_mismatch: str = ""
@@ -69,8 +69,13 @@ class Outcome:
 
     exit_code: int
     run: int
+    #: Why nothing was done; empty where something was.
     message: str
     summary: dict[str, Any] = field(default_factory=dict)
+    findings: int = 0
+    gaps: int = 0
+    notes: int = 0
+    audit: str = ""
 
 
 Show = Callable[[Progress], None]
@@ -95,27 +100,26 @@ class _Run:
         self._work_file = job.case / "temp" / "work"
         self._plans: list[api.Plan] = []
         self._facts: dict[str, dict[str, Any]] = {}
-        self._shards = 0
         self._number = 0
 
     def go(self) -> Outcome:
         """All of it."""
         job = self._job
-        setup = tasks.Setup(
-            {name: str(path.absolute()) for name, path in self._job.exhibits.items()},
-            job.profile,
-            str((job.case / "temp").absolute()),
-            [str(folder.absolute()) for folder in job.plugin_folders],
-            job.credentials,
-            str((job.case / "case.db").absolute()),
-            str(self._work_file.absolute()),
+        session = Session(
+            job.exhibits,
+            profile=job.profile,
+            temp=job.case / "temp",
+            plugin_folders=job.plugin_folders,
+            skip=job.skip,
+            credentials=job.credentials,
+            case=job.case / "case.db",
+            work=self._work_file,
+            jobs=job.jobs,
         )
-        jobs = job.jobs or default_jobs()
-        with Pool(_HANDLER, _pack(setup), jobs=jobs, memory=job.profile.budgets.worker_memory) as pool:
-            self._pool = pool
+        with session as self._session:
             self._plan()
             wanted = self._wanted()
-            self._open()
+            self._facts = self._session.facts()
             self._check_exhibits()
             finished = self._begin(wanted)
             if finished is not None:
@@ -144,39 +148,19 @@ class _Run:
                     f"Give this one a name of its own: --exhibit OTHER={self._job.exhibits[name]}."
                 )
 
-    def _tasks(self, kind: str, payloads: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
-        """(key, result) of tasks that give one result each. Raises the error of one that could not be done."""
-        shards = [self._shard(kind, [Item(key, payload)]) for key, payload in payloads.items()]
-        for event in self._pool.run(iter(shards)):
-            if isinstance(event, Completed):
-                for item in event.results:
-                    if item.lost:
-                        raise ForensicError(f"{item.key}: the worker that did this {item.lost[0].reason}.")
-                    yield item.key, b"".join(item.results)
-
-    def _shard(self, kind: str, items: list[Item], *, stream: bool = False) -> Shard:
-        self._shards += 1
-        return Shard(self._shards, kind, tuple(items), stream)
-
     def _plan(self) -> None:
         """Every scanner says what it will look for. Errors are told before anything starts."""
-        cache = self._job.case / "cache"
-        payloads = {}
+        plans: list[api.Plan] = []
         for plugin in self._job.registry.of(api.Scanner):
-            if plugin.name in self._job.skip:
-                continue
             options = {option.name: option.default for option in plugin.options}
             options |= self._job.profile.options.get(plugin.name, {}) | self._job.options.get(plugin.name, {})
-            payloads[plugin.name] = _pack(tasks.Planned(plugin.name, options, str(cache.absolute())))
-        plans: list[api.Plan] = []
-        for _, result in sorted(self._tasks("plan", payloads)):
-            plans += msgspec.msgpack.decode(_result(result), type=list[api.Plan])
+            plans += self._session.plan(plugin.name, options, self._job.case / "cache")
         self._plans = sorted(plans, key=lambda plan: (plan.plugin, plan.name, plan.digest))
 
     def _wanted(self) -> dict[str, Any]:
         """What was asked for, as it is compared on --resume and with earlier passes."""
         job = self._job
-        plugins = {name: item.sha256 for name, item in sorted(job.registry.loaded.items()) if name not in job.skip}
+        plugins = {name: item.sha256 for name, item in sorted(job.registry.loaded.items())}
         return {
             "exhibits": {name: str(path.absolute()) for name, path in sorted(self._job.exhibits.items())},
             "profile": f"{job.profile.name} {job.profile.version} {job.profile.digest}",
@@ -186,10 +170,6 @@ class _Run:
             "options": job.options,
             "verify": job.verify,
         }
-
-    def _open(self) -> None:
-        for name, result in self._tasks("open", {name: name.encode() for name in self._job.exhibits}):
-            self._facts[name] = msgspec.json.decode(_result(result))
 
     def _begin(self, wanted: dict[str, Any]) -> Outcome | None:
         """Start or go on with a pass; an Outcome where there is nothing to do."""
@@ -278,35 +258,25 @@ class _Run:
         self._progress.phase = f"verify {moment}"
         self._progress.bytes, self._progress.bytes_total = 0, sum(self._facts[name]["size"] for name in todo)
         evidence = {name: key for name, (key, _, _) in self._case.exhibits().items()}
-        missing = {
-            name: name.encode()
+        sizes = {
+            name: self._facts[name]["size"]
             for name in todo
             if self._case.verification(evidence[name], self._number, moment) is None
         }
-        done: dict[str, int] = {}
-        shards = [
-            self._shard("verify", [Item(name, payload, self._facts[name]["size"])], stream=True)
-            for name, payload in missing.items()
-        ]
-        for event in self._pool.run(iter(shards)):
-            if not isinstance(event, Streamed):
-                _refuse_lost(event)
-                continue
-            message = _decode_verify(event.data)
-            if isinstance(message, tasks.Progress):
-                done[event.key] = message.bytes
-                self._progress.bytes = sum(done.values())
-                self._show(self._progress)
-                continue
-            facts = compare(message, self._job.expect.get(event.key, {}), self._before(evidence[event.key], moment))
-            self._case.add_verification(evidence[event.key], self._number, moment, facts)
-            self._note_mismatch(event.key, moment, facts)
+        for name, found in self._session.verify(sizes, self._show_bytes):
+            facts = compare(found, self._job.expect.get(name, {}), self._before(evidence[name], moment))
+            self._case.add_verification(evidence[name], self._number, moment, facts)
+            self._note_mismatch(name, moment, facts)
         fine = []
         for name in todo:
             facts = self._case.verification(evidence[name], self._number, moment) or {}
             if facts.get("result") != "mismatch" or self._job.accept_mismatch:
                 fine.append(name)
         return fine
+
+    def _show_bytes(self, done: int) -> None:
+        self._progress.bytes = done
+        self._show(self._progress)
 
     def _before(self, evidence: int, moment: str) -> dict[str, Any] | None:
         return self._case.verification(evidence, self._number, "before") if moment == "after" else None
@@ -336,40 +306,40 @@ class _Run:
         """List the volumes of an exhibit that are not listed yet, each in one streaming task."""
         self._progress.phase = "list"
         key = self._case.exhibits()[name][0]
+        sizes = {volume["number"]: volume["size"] for volume in _flat(self._facts[name]["volumes"])}
         volumes = {number: row for row, number, listed in self._case.volumes(key) if not listed}
         shards = []
         for number, row in volumes.items():
             self._case.clear_listing(row)
-            size = next(
-                volume["size"]
-                for volume in [{"number": OUTSIDE, "size": 0}, *_flat(self._facts[name]["volumes"])]
-                if volume["number"] == number
-            )
-            shards.append(self._shard("list", [Item(number, _pack((name, number)), size)], stream=True))
+            item = Item(number, _pack((name, number)), sizes.get(number, 0))
+            shards.append(self._session.shard("list", [item], stream=True))
         problems: dict[str, list[Problem]] = {number: [] for number in volumes}
-        for event in self._pool.run(iter(shards)):
+        for event in self._session.run(shards):
             if isinstance(event, Streamed):
-                batch = msgspec.msgpack.decode(event.data, type=tasks.Batch)
-                problems[event.key] += batch.problems
-                self._case.add_listing(volumes[event.key], batch.entries, batch.states)
-                if batch.account is not None:
-                    self._case.set_account(volumes[event.key], msgspec.to_builtins(batch.account))
-                self._progress.entries_total += len(batch.entries)
-                self._show(self._progress)
+                problems[event.key] += self._keep_batch(volumes[event.key], event.data)
             elif isinstance(event, Restarted):
                 self._case.clear_listing(volumes[event.key])
                 problems[event.key] = []
-            elif isinstance(event, Completed):
-                for item in event.results:
-                    problems[item.key] += [_lost_problem(lost, "list", f"{name}/v{item.key}") for lost in item.lost]
-                    if any(lost.key == item.key for lost in item.lost):
-                        self._give_up_listing(name, item.key, volumes[item.key])
-                    self._case.finish_listing(volumes[item.key], problems[item.key], self._number)
+            else:
+                for done in event.results:
+                    number = done.key
+                    problems[number] += [lost_problem(lost, "list", f"{name}/v{number}") for lost in done.lost]
+                    if any(lost.key == number for lost in done.lost):
+                        self._give_up_listing(name, number, volumes[number], sizes[number])
+                    self._case.finish_listing(volumes[number], problems[number], self._number)
 
-    def _give_up_listing(self, name: str, number: str, row: int) -> None:
+    def _keep_batch(self, volume: int, data: bytes) -> list[Problem]:
+        batch = msgspec.msgpack.decode(data, type=tasks.Batch)
+        self._case.add_listing(volume, batch.entries, batch.states)
+        if batch.account is not None:
+            self._case.set_account(volume, msgspec.to_builtins(batch.account))
+        self._progress.entries_total += len(batch.entries)
+        self._show(self._progress)
+        return batch.problems
+
+    def _give_up_listing(self, name: str, number: str, row: int, size: int) -> None:
         """No listing could be had: all of the volume is space."""
         self._case.clear_listing(row)
-        size = next(volume["size"] for volume in _flat(self._facts[name]["volumes"]) if volume["number"] == number)
         entries = (
             msgspec.structs.replace(entry, locator=msgspec.structs.replace(entry.locator, exhibit=name, volume=number))
             for entry in cells([(0, size)], "unallocated", "unknown")
@@ -380,15 +350,19 @@ class _Run:
 
     def _examine(self, name: str) -> None:
         self._progress.phase = "examine"
+        self._progress.bytes, self._progress.bytes_total = 0, self._count_bytes()
         key = self._case.exhibits()[name][0]
         for row, _, _ in self._case.volumes(key):
             self._case.pass_over(row, self._number, _NO_CONTENT)
             todo = self._case.todo(row, self._number)
             self._progress.entries_total = max(self._progress.entries_total, self._progress.entries + len(todo))
             waiting: dict[int, list[Todo]] = {}
-            for event in self._pool.run(self._examine_shards(todo, waiting)):
+            for event in self._session.run(self._examine_shards(todo, waiting)):
                 if isinstance(event, Completed):
                     self._commit(name, row, event, waiting.pop(event.number))
+
+    def _count_bytes(self) -> int:
+        return int(self._case.db.execute("SELECT ifnull(sum(size), 0) FROM entries").fetchone()[0])
 
     def _examine_shards(self, todo: list[int], waiting: dict[int, list[Todo]]) -> Iterator[Shard]:
         """Shards in physical order, small enough that little is lost with one and large enough to cost nothing."""
@@ -405,7 +379,7 @@ class _Run:
                 yield self._entries_shard(group, waiting)
 
     def _entries_shard(self, group: list[Todo], waiting: dict[int, list[Todo]]) -> Shard:
-        shard = self._shard("examine", [Item(entry.locator, _payload(entry), entry.size) for entry in group])
+        shard = self._session.shard("examine", [Item(entry.locator, _payload(entry), entry.size) for entry in group])
         waiting[shard.number] = group
         return shard
 
@@ -419,7 +393,7 @@ class _Run:
             found.sort(key=lambda result: len(result.entry.locator.steps))
             results += found
             for lost in item.lost:
-                problems.append(_lost_problem(lost, "content", lost.key))
+                problems.append(lost_problem(lost, "content", lost.key))
                 if lost.key == item.key:
                     entry = msgspec.msgpack.decode(known[item.key].entry, type=FileEntry)
                     results.append(Result(entry, own=[StageOutcome("content", "failed", lost.reason)]))
@@ -439,13 +413,19 @@ class _Run:
         totals = ledger.totals(self._case)
         faults = ledger.volume_faults(self._case)
         adds_up = totals["adds_up"] and not faults
-        mismatch = self._case.db.execute("SELECT 1 FROM problems WHERE error = 'mismatch'").fetchone()
-        gap = self._case.db.execute("SELECT 1 FROM problems WHERE severity = 'gap' LIMIT 1").fetchone()
-        code = 5 if mismatch or not adds_up else 4 if gap else 0
+        count = self._count
+        code = 5 if count("problems WHERE error = 'mismatch'") or not adds_up else 0
+        gaps = count("problems WHERE severity = 'gap'")
+        code = code or (4 if gaps else 0)
         last = self._case.last_run()
         facts = (last[3] if last else {}) | {"ended": _now(), "exit": code, "ledger_faults": faults}
-        self._case.finish_run(self._number, facts)
-        return Outcome(code, self._number, "", totals)
+        head = self._case.finish_run(self._number, facts)
+        totals["adds_up"] = adds_up
+        notes = count("problems WHERE severity = 'note'")
+        return Outcome(code, self._number, "", totals, count("findings"), gaps, notes, str(head))
+
+    def _count(self, what: str) -> int:
+        return int(self._case.db.execute(f"SELECT count(*) FROM {what}").fetchone()[0])
 
 
 # --- small things ---------------------------------------------------------------------------------------------
@@ -457,34 +437,6 @@ def _payload(todo: Todo) -> bytes:
     if entry.content_state == todo.content_state:
         return todo.entry
     return _pack(msgspec.structs.replace(entry, content_state=todo.content_state))
-
-
-def _result(data: bytes) -> bytes:
-    """What a task gave, or its failure raised."""
-    if data[:1] == b"+":
-        return data[1:]
-    failure = msgspec.msgpack.decode(data[1:], type=tasks.Failure)
-    error = Misuse(failure.message) if failure.exit_code == 2 else ForensicError(failure.message)
-    error.exit_code = failure.exit_code
-    raise error
-
-
-def _decode_verify(data: bytes) -> "tasks.Progress | tasks.Verified":
-    try:
-        return msgspec.msgpack.decode(data, type=tasks.Verified)
-    except msgspec.ValidationError:
-        return msgspec.msgpack.decode(data, type=tasks.Progress)
-
-
-def _refuse_lost(event: object) -> None:
-    if isinstance(event, Completed):
-        for item in event.results:
-            for lost in item.lost:
-                raise ForensicError(f"{item.key}: recomputing its digests {lost.reason}.")
-
-
-def _lost_problem(lost: Lost, stage: str, locator: str) -> Problem:
-    return Problem("gap", f"not examined: it {lost.reason}", "worker", None, stage, "", locator)
 
 
 def _same_or_refuse(before: dict[str, Any], now: dict[str, Any]) -> None:

@@ -69,10 +69,12 @@ def resource_folder(name: str) -> Path:
     raise PluginError(f"the folder {name!r} of forensic-kit is missing beside {package}. Install the program again.")
 
 
-def load(extra: Iterable[Path] = ()) -> Registry:
+def load(extra: Iterable[Path] = (), *, skip: Iterable[str] = ()) -> Registry:
     """Every plugin: bundled, then installed (entry-point group ``forensic_kit_v1``), then ``extra`` folders.
 
     A folder holds plugin files directly or in folders named like ours; a file that fails to load is kept as broken.
+
+    Args: skip: names of plugins to leave out. Raises Misuse for a name that no plugin has.
     """
     registry = Registry()
     for path in _files(resource_folder("plugins")):
@@ -88,6 +90,9 @@ def load(extra: Iterable[Path] = ()) -> Registry:
             raise Misuse(f"{folder}: no such folder of plugins. Check --plugins.")
         for path in _files(folder):
             _load_file(registry, path, "folder")
+    for name in skip:
+        if registry.loaded.pop(name, None) is None:
+            raise Misuse(f"no plugin is called {name!r}. `plugins list` names them.")
     return registry
 
 

@@ -17,7 +17,7 @@ import msgspec
 from forensic_kit import api, evidence, lookup, registry
 from forensic_kit.bytesource import FileSource
 from forensic_kit.content import Hasher, fault_text, pieces_of
-from forensic_kit.errors import ForensicError
+from forensic_kit.errors import ForensicError, Misuse
 from forensic_kit.examine import Announce, Examiner
 from forensic_kit.formats import sidecar
 from forensic_kit.model import Account, FileEntry, Locator, Problem
@@ -35,6 +35,7 @@ class Setup(msgspec.Struct):
     profile: Profile
     temp: str
     plugin_folders: list[str] = []
+    skip: list[str] = []  #: names of plugins that are not to be used
     credentials: list[api.Credential] = []
     case: str = ""  #: the database to ask for results already there; empty: never ask
     work: str = ""  #: file with the `Work`, written before the first ``examine``
@@ -78,7 +79,7 @@ class Batch(msgspec.Struct):
     account: Account | None = None
 
 
-class Verified(msgspec.Struct):
+class Verified(msgspec.Struct, tag=True):
     """The digests of a decoded disk and of its files as they lie on disk where a sidecar speaks of those."""
 
     md5: str
@@ -92,7 +93,7 @@ class Verified(msgspec.Struct):
     unreadable: str = ""
 
 
-class Progress(msgspec.Struct):
+class Progress(msgspec.Struct, tag=True):
     """Bytes done so far within one long task."""
 
     bytes: int
@@ -109,7 +110,7 @@ class Worker:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._temp = Path(setup.temp)
-        self._registry = registry.load(map(Path, setup.plugin_folders))
+        self._registry = registry.load(map(Path, setup.plugin_folders), skip=setup.skip)
         self._opened: dict[str, evidence.OpenEvidence] = {}
         self._examiners: dict[str, Examiner] = {}
         self._case: sqlite3.Connection | None = None
@@ -130,6 +131,9 @@ class Worker:
         self._tasks[kind](payload, avoid, announce, emit)
 
     def _evidence(self, name: str) -> evidence.OpenEvidence:
+        if name not in self._setup.exhibits:
+            known = ", ".join(self._setup.exhibits)
+            raise Misuse(f"no exhibit is called {name!r} here. There is: {known}. --exhibit NAME=PATH names one.")
         if name not in self._opened:
             self._opened[name] = evidence.open_evidence(
                 self._registry,
@@ -185,6 +189,9 @@ class Worker:
             for item in opened.listing(number, avoid, spool):
                 if isinstance(item, FileEntry):
                     batch.entries.append(item)
+                    if item.kind == "directory":
+                        # What comes next lies in it: a crash or a hang is this directory's.
+                        announce(str(item.locator), self._setup.profile.budgets.seconds)
                 elif isinstance(item, Account):
                     batch.account = item
                 elif isinstance(item, Problem):
@@ -258,10 +265,13 @@ class Worker:
 
     def _read(self, payload: bytes, _avoid: frozenset[str], _announce: Announce, emit: Emit) -> None:
         """The bytes of one locator, piece by piece."""
-        locator = Locator.parse(payload.decode())
-        opened = self._evidence(locator.exhibit)
+        text, known = msgspec.msgpack.decode(payload, type=tuple[str, bytes])
+        entry = msgspec.msgpack.decode(known, type=FileEntry) if known else None
         try:
-            for piece in lookup.pieces(opened, self._registry, locator, self._temp, tuple(self._setup.credentials)):
+            locator = Locator.parse(text)
+            opened = self._evidence(locator.exhibit)
+            secrets = tuple(self._setup.credentials)
+            for piece in lookup.pieces(opened, self._registry, locator, self._temp, secrets, entry):
                 emit(b"+" + piece)
         except ForensicError as error:
             emit(b"-" + _failure(error))
