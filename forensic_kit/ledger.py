@@ -17,31 +17,34 @@ def finalise(case: Case, run: int, units: dict[int, str]) -> None:
     Args: units: by evidence key, the identity of the set of shared plans (`content_outcomes.units`).
     """
     sets = _StageSets(case)
-    seen: set[int] = set()  # contents whose first holder in the order of everything has passed
-    shared: dict[tuple[int, str], int] = {}
-    for content, unit, stages in case.db.execute("SELECT content, units, stages FROM content_outcomes"):
-        shared[content, unit] = stages
-    changes: list[tuple[int, int, int]] = []
-    rows = case.db.execute(
-        "SELECT entries.id, content, content_state, own, volumes.evidence FROM entries "
-        "JOIN volumes ON volumes.id = volume LEFT JOIN entry_outcomes ON entry = entries.id AND run = ? "
-        "ORDER BY locator",
-        (run,),
-    )
-    for entry, content, state, own, evidence in rows:
-        counts = content is not None and state != "overwritten"
-        first = counts and content not in seen
-        if counts:
-            seen.add(content)
-        if own is None:
-            continue
-        stages = shared.get((content, units.get(evidence, ""))) if counts else None
-        changes.append((sets.combined(own, stages, first=first), entry, run))
-    for start in range(0, len(changes), _BATCH):
+    largest = case.db.execute("SELECT ifnull(max(id), 0) FROM contents").fetchone()[0]
+    seen = bytearray(largest + 1)  # contents whose first holder in the order of everything has passed
+    with case.transaction() as db:
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS units(evidence INTEGER PRIMARY KEY, units TEXT)")
+        db.execute("DELETE FROM temp.units")
+        db.executemany("INSERT INTO temp.units VALUES(?, ?)", units.items())
+    rows = case.db.execute(_OUTCOMES, (run,))
+    while batch := rows.fetchmany(_BATCH):
+        changes = []
+        for entry, content, state, own, stages in batch:
+            counts = content is not None and state != "overwritten"
+            first = counts and not seen[content]
+            if counts:
+                seen[content] = 1
+            if own is not None:
+                changes.append((sets.combined(own, stages if counts else None, first=first), entry, run))
         with case.transaction() as db:
-            db.executemany(
-                "UPDATE entry_outcomes SET final = ? WHERE entry = ? AND run = ?", changes[start : start + _BATCH]
-            )
+            db.executemany("UPDATE entry_outcomes SET final = ? WHERE entry = ? AND run = ?", changes)
+
+
+_OUTCOMES = """
+SELECT entries.id, entries.content, entries.content_state, own, content_outcomes.stages
+FROM entries JOIN volumes ON volumes.id = entries.volume
+LEFT JOIN temp.units ON temp.units.evidence = volumes.evidence
+LEFT JOIN entry_outcomes ON entry_outcomes.entry = entries.id AND entry_outcomes.run = ?
+LEFT JOIN content_outcomes ON content_outcomes.content = entries.content AND content_outcomes.units = temp.units.units
+ORDER BY entries.locator
+"""
 
 
 class _StageSets:
@@ -115,9 +118,9 @@ def totals(case: Case, run: int | None = None) -> dict[str, Any]:
 
 
 _TOTALS = """
-SELECT kind, final, count(*), sum(size) FROM entries LEFT JOIN (
+SELECT kind, newest.final, count(*), sum(size) FROM entries LEFT JOIN (
     SELECT entry, final, max(run) AS run FROM entry_outcomes WHERE ? IS NULL OR run = ? GROUP BY entry
-) ON entry = entries.id GROUP BY kind, final ORDER BY kind, final
+) AS newest ON newest.entry = entries.id GROUP BY kind, newest.final ORDER BY kind, newest.final
 """
 
 

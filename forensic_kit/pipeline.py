@@ -323,7 +323,9 @@ class _Run:
             else:
                 for done in event.results:
                     number = done.key
-                    problems[number] += [lost_problem(lost, "list", f"{name}/v{number}") for lost in done.lost]
+                    for lost in done.lost:
+                        place = f"{name}/v{number}" if lost.key == number else lost.key
+                        problems[number].append(lost_problem(lost, "list", place))
                     if any(lost.key == number for lost in done.lost):
                         self._give_up_listing(name, number, volumes[number], sizes[number])
                     self._case.finish_listing(volumes[number], problems[number], self._number)

@@ -16,9 +16,10 @@ from forensic_kit.case import Result
 from forensic_kit.errors import ForensicError, Misuse
 from forensic_kit.model import FileEntry, Problem
 from forensic_kit.profile import Profile
-from forensic_kit.workers import Completed, Item, Pool, Restarted, Shard, Streamed, default_jobs
+from forensic_kit.workers import Completed, Item, Limits, Pool, Restarted, Shard, Streamed, default_jobs
 
 _HANDLER: Final = "forensic_kit.tasks:start"
+_SILENCE: Final = 600.0  # seconds in which a long task gives no sign of life
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -52,7 +53,11 @@ class Session:
             str(case.absolute()) if case else "",
             str(work.absolute()) if work else "",
         )
-        self._pool = Pool(_HANDLER, _pack(setup), jobs=jobs or default_jobs(), memory=profile.budgets.worker_memory)
+        budgets = profile.budgets
+        limits = Limits(budgets.seconds, budgets.seconds_per_mib, silence=max(_SILENCE, budgets.seconds))
+        self._pool = Pool(
+            _HANDLER, _pack(setup), jobs=jobs or default_jobs(), memory=budgets.worker_memory, limits=limits
+        )
         self._shards = 0
 
     def __enter__(self) -> "Session":
