@@ -431,7 +431,8 @@ def _json(value: Any) -> str:
 
 def create(folder: Path, operator: str) -> Case:
     """A new, empty case in ``folder``, which must not exist or be empty."""
-    if folder.exists() and any(folder.iterdir()):
+    ours = {"case.db.new", "case.db.new-journal", *FOLDERS}  # what a run killed at its very start leaves
+    if folder.exists() and any(path.name not in ours for path in folder.iterdir()):
         raise CaseError(f"{folder}: not empty and not a case. Name a new folder with --case.")
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / "case.db.new"

@@ -160,12 +160,15 @@ class _Run:
     def _wanted(self) -> dict[str, Any]:
         """What was asked for, as it is compared on --resume and with earlier passes."""
         job = self._job
-        plugins = {name: item.sha256 for name, item in sorted(job.registry.loaded.items())}
+        loaded = job.registry.loaded.values()
+        plugins = {
+            f"{item.plugin.kind}/{item.plugin.name}": item.sha256 for item in loaded if item.plugin.kind != "reports"
+        }
         return {
             "exhibits": {name: str(path.absolute()) for name, path in sorted(self._job.exhibits.items())},
             "profile": f"{job.profile.name} {job.profile.version} {job.profile.digest}",
             "tool": forensic_kit.__version__,
-            "plugins": plugins,
+            "plugins": dict(sorted(plugins.items())),
             "plans": {f"{plan.plugin} {plan.name}": plan.digest for plan in self._plans},
             "options": job.options,
             "verify": job.verify,
@@ -216,7 +219,7 @@ class _Run:
 
     def _new_work(self, wanted: dict[str, Any]) -> dict[str, tuple[list[str], bool]]:
         """By exhibit: the plans not run over it yet, and whether it was never read with these plugins and profile."""
-        base = {key: wanted[key] for key in ("profile", "tool", "plugins")}
+        base = _reading(wanted)
         todo = {}
         for name in wanted["exhibits"]:
             plans = dict.fromkeys(wanted["plans"].values())
@@ -224,7 +227,7 @@ class _Run:
             for _, status, earlier, _ in self._case.runs():
                 if status != "finished" or name not in earlier["exhibits"]:
                     continue
-                if all(earlier[key] == value for key, value in base.items()):
+                if _reading(earlier) == base:
                     is_new = False
                     for digest in earlier["plans"].values():
                         plans.pop(digest, None)
@@ -441,8 +444,23 @@ def _payload(todo: Todo) -> bytes:
     return _pack(msgspec.structs.replace(entry, content_state=todo.content_state))
 
 
+def _reading(wanted: dict[str, Any]) -> list[Any]:
+    """What decides how evidence is listed, read, parsed and unpacked; scanners stand in their plans' digests."""
+    plugins = {name: digest for name, digest in wanted["plugins"].items() if not name.startswith("scanners/")}
+    return [wanted["profile"], wanted["tool"], plugins]
+
+
+def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
+    """What differs, as precisely as it can be named."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in sorted(before.keys() | now.keys()):
+            yield from _changes(f"{name} {key}".strip(), before.get(key), now.get(key))
+    elif before != now:
+        yield name
+
+
 def _same_or_refuse(before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = [key for key in now if before.get(key) != now[key]]
+    changed = list(_changes("", before, now))
     if changed:
         raise Misuse(
             f"--resume finishes the pass that was begun, and these changed since: {', '.join(changed)}. "

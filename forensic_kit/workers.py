@@ -46,7 +46,7 @@ _FAILURES: Final = 30
 _FAILURE: Final = 10
 _DRAIN: Final = 64  # reads from the pipe of a dead worker: more than a socket holds
 _GRACE: Final = 5.0  # seconds in which a worker that should end does
-_STEP: Final = 1.0  # seconds of the longest wait; what it takes beyond twice this, everything stood still
+_STEP: Final = 0.25  # seconds of the longest wait; what it takes beyond twice this, everything stood still
 _MEMORY_EACH: Final = 3 << 29  # bytes of free memory for one worker
 _CAUSE = Literal["crash", "time", "memory", "output", "error"]
 
