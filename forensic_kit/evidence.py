@@ -11,7 +11,7 @@ import msgspec
 from forensic_kit import api
 from forensic_kit.bytesource import ByteSource, FileSource, Runs
 from forensic_kit.errors import ForensicError, Misuse, Unsupported
-from forensic_kit.formats import signatures
+from forensic_kit.formats import partition_types, signatures
 from forensic_kit.model import (
     OUTSIDE,
     Account,
@@ -26,6 +26,7 @@ from forensic_kit.model import (
 from forensic_kit.registry import Registry, guarded
 from forensic_kit.space import Claims, cells, merged, outside_files, without
 
+_MOST = 4096  # volumes of one exhibit: hostile tables can name millions
 _DEEPEST = 8  # volumes in volumes: a table that points at itself ends here
 _HEAD = 4096
 _SECTOR_SIZES = (512, 4096)
@@ -256,9 +257,8 @@ def open_evidence(
             evidence.source, 0, evidence.source.size, "disk", image_start=0, sector_size=evidence.sector_size
         )
         opener = _Opener(registry, name, credentials, opened)
-        opened.volumes = opener.inside(whole, "", 0)
-        if not opened.volumes:
-            opened.volumes = opener.unpartitioned(whole)
+        found = opener.inside(whole, "", 0)
+        opened.volumes = opener.unpartitioned(whole) if found is None else found
     return opened
 
 
@@ -289,13 +289,15 @@ class _Opener:
     credentials: tuple[api.Credential, ...]
     opened: OpenEvidence
 
-    def inside(self, parent: Volume, prefix: str, depth: int) -> list[OpenVolume]:
-        """The volumes of the first scheme that knows this source; none if no scheme does."""
+    count: int = 0  #: volumes found so far
+
+    def inside(self, parent: Volume, prefix: str, depth: int) -> list[OpenVolume] | None:
+        """The volumes of the first scheme that knows this source; None if no scheme does."""
         if depth >= _DEEPEST:
             self._problem(
                 "gap", f"volumes lie more than {_DEEPEST} deep; the inner ones were not opened", "volumes", "depth"
             )
-            return []
+            return None
         sizes = dict.fromkeys((parent.sector_size, *_SECTOR_SIZES))
         for sector_size in sizes:
             for kind in self.registry.of(api.VolumeScheme):
@@ -305,7 +307,7 @@ class _Opener:
                     self._problem("gap", matched.message, kind.name, type(matched).__name__)
                 elif matched:
                     return self._cut(plugin, parent, prefix, depth, sector_size)
-        return []
+        return None
 
     def _cut(
         self, plugin: api.VolumeScheme, parent: Volume, prefix: str, depth: int, sector_size: int
@@ -327,6 +329,12 @@ class _Opener:
                 if start is not None:
                     self.opened.tables.append((start, start + item.size))
                 continue
+            self.count += 1
+            if self.count > _MOST:
+                self._problem(
+                    "gap", f"the tables name more than {_MOST} volumes; the rest was not opened", plugin.name, "count"
+                )
+                break
             number = f"{prefix}{len(found) + 1}"
             found.append(self._volume(item.numbered(number, start), parent, [one.volume for one in found], depth))
         return found
@@ -344,7 +352,7 @@ class _Opener:
         if not volume.source.size:
             return opened
         if volume.scheme != "none":
-            opened.children = self.inside(volume, f"{volume.number}.", depth + 1)
+            opened.children = self.inside(volume, f"{volume.number}.", depth + 1) or []
         if opened.children:
             return opened
         opened.filesystem = self._filesystem(volume, label, opened)
@@ -402,6 +410,10 @@ def _unknown(volume: Volume) -> Problem:
     if known is not None:
         severity: Any = "note" if known.kind == "no files" else "gap"
         return Problem(severity, f"volume {number}: {known.sentence}", known.name)
+    if partition_types.holds_no_files(volume.type):
+        return Problem(
+            "note", f"volume {number} ({volume.type}) holds no files by its type; it is searched raw", "no-files"
+        )
     what = f" (the table calls it {volume.type})" if volume.type else ""
     return Problem(
         "gap",

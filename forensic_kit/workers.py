@@ -45,6 +45,7 @@ _ALONE: Final = 3  # times an item alone may meet a signal that also comes from 
 _FAILURES: Final = 30
 _FAILURE: Final = 10
 _DRAIN: Final = 64  # reads from the pipe of a dead worker: more than a socket holds
+_RESULT_COST: Final = 64  # bytes of memory that keeping a result costs beside its own: empty ones add up too
 _GRACE: Final = 5.0  # seconds in which a worker that should end does
 _STEP: Final = 0.25  # seconds of the longest wait; what it takes beyond twice this, everything stood still
 _MEMORY_EACH: Final = 3 << 29  # bytes of free memory for one worker
@@ -143,6 +144,7 @@ class _Verdict(NamedTuple):
 
 
 _TIME: Final = _Verdict("time", "took longer than its limit")
+_SLOW_START: Final = _Verdict("time", "took too long to start")
 _MEMORY: Final = _Verdict("memory", "needed more memory than its limit")
 _OUTPUT: Final = _Verdict("output", "gave more results than its limit")
 _JUNK: Final = _Verdict("crash", "made the worker send what is no message")
@@ -154,7 +156,7 @@ _SIGNALS: Final = {
     signal.SIGFPE: ", arithmetic error",
     signal.SIGILL: ", illegal instruction",
 }
-_FROM_OUTSIDE: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_FROM_OUTSIDE: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
 def _from_status(status: int) -> _Verdict:
@@ -350,7 +352,7 @@ class Pool:
 
     def _give(self, worker: _Worker, work: _Work) -> None:
         items = [(item.key, item.payload) for item in (work.shard.items[index] for index in work.pending)]
-        worker.work, worker.late = work, _Verdict("time", "took too long to start")
+        worker.work, worker.late = work, _SLOW_START
         worker.allow(self._limits.start)
         worker.process.send(child.TASK, child.Task(work.shard.kind, items, work.avoid))
         self._watch_push(worker)
@@ -472,7 +474,7 @@ class Pool:
             worker.allow(worker.limit)
         else:
             worker.results.append(data)
-            worker.held += len(data)
+            worker.held += len(data) + _RESULT_COST
 
     def _touch(self, worker: _Worker, work: _Work, touch: child.Touch) -> None:
         if not touch.is_sound:
@@ -484,6 +486,7 @@ class Pool:
     def _settle(self, worker: _Worker, work: _Work, results: tuple[bytes, ...], lost: tuple[Lost, ...]) -> None:
         """The worker is through with its item."""
         worker.busy, worker.member, worker.results, worker.held = False, None, [], 0
+        worker.late = _SLOW_START
         worker.allow(self._limits.start)
         self._keep(work, ItemResult(work.item.key, results, lost))
         if not work.pending:

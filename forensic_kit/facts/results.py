@@ -22,6 +22,12 @@ _ITEM: Final = {
     "yara.match": ("namespace", "rule"),
     "hashset.match": ("set",),
 }
+#: Fields that tell such a record on one line, without their names.
+_TOLD: Final = {
+    "keyword.hit": ("term", "context"),
+    "yara.match": ("rule", "namespace"),
+    "hashset.match": ("set", "kind", "category"),
+}
 _moment = msgspec.msgpack.Decoder(Moment).decode
 _entry = msgspec.msgpack.Decoder(FileEntry).decode
 
@@ -43,7 +49,7 @@ class Tally:
             fields = _ITEM.get(row["type"])
             if fields is not None:
                 self._count_item(row, ":".join(str(row["record"].get(name, "")) for name in fields))
-            yield row | {"brief": brief(row["record"])}
+            yield row | {"brief": brief(row["type"], row["record"])}
 
     def _count_type(self, row: Row) -> None:
         kind = self._types.get(row["type"])
@@ -164,7 +170,7 @@ def event_rows(case: Case) -> Iterator[tuple[int, Row]]:
                 "path": _entry(entry).locator.display,
                 "locator": locator,
                 "finding": f"{finding}.{entry_id(locator)}",
-                "brief": brief(json.loads(record)),
+                "brief": brief(type_, json.loads(record)),
             },
         )
 
@@ -190,14 +196,15 @@ def day_text(day: int) -> str:
 # --- words ----------------------------------------------------------------------------------------------------
 
 
-def brief(record: Row) -> str:
-    """A record on one line: its fields with a value, in their order, cut at 200 characters."""
+def brief(type_: str, record: Row) -> str:
+    """A record on one line: its fields with a value, by name, cut at 200 characters."""
     parts = []
     length = 0
-    for name, value in record.items():
-        text = _scalar(value)
+    told = _TOLD.get(type_)
+    for name in told or record:
+        text = _scalar(record.get(name))
         if text:
-            parts.append(f"{name}: {text}")
+            parts.append(text if told else f"{name}: {text}")
             length += len(parts[-1]) + 2
         if length > _BRIEF:
             break

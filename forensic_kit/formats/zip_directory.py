@@ -274,7 +274,8 @@ def local_entries(data: Any, start: int, end: int) -> Iterator[tuple[Entry, int,
         position = stop
 
 
-_LOCAL_SIGNATURE = re.compile(re.escape(LOCAL))
+# Version needed up to 6.3, any flags, a method below 256: what chance bytes after a signature seldom are.
+_LOCAL_SIGNATURE = re.compile(rb"PK\x03\x04[\x00-\x3f]...[\x00-\x63]\x00", re.DOTALL)
 _METHODS = frozenset((0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99))  # 4.4.5
 
 
