@@ -6,7 +6,8 @@ specific sentence to the examiner.
 Sources: libbde's documentation "BitLocker Drive Encryption (BDE) format"; LUKS1 On-Disk Format 1.2.3 and LUKS2
 On-Disk Format 1.1.3; libfvde's documentation (CoreStorage); LVM2 format_text/layout.h as documented by libvslvm;
 Linux kernel Documentation (md superblocks, XFS, Btrfs, F2FS, swap header); Apple File System Reference (nx_superblock);
-OpenZFS on-disk specification 1.3; the Linux LDM documentation ("PRIVHEAD"); Apple Inside Macintosh: Devices (map).
+the QEMU, VMware, Microsoft, VirtualBox and Parallels
+documents of their disk images; OpenZFS on-disk specification 1.3; the Linux LDM documentation ("PRIVHEAD"); Apple Inside Macintosh: Devices (map).
 """
 
 import itertools
@@ -29,7 +30,8 @@ class Recognised(msgspec.Struct, frozen=True):
 
     #: ``BitLocker``, ``LUKS``, ``LVM2``, ``XFS`` ...
     name: str
-    #: ``encrypted``, ``volume manager``, ``file system``, or ``no files`` (swap and the like: by nature without files).
+    #: ``encrypted``, ``volume manager``, ``file system``, ``container`` (an image file in a format not read yet), or
+    #: ``no files`` (swap and the like: by nature without files).
     kind: str
     #: What its header says: version, cipher, UUID, label; empty if nothing of use.
     detail: str
@@ -54,6 +56,8 @@ _ADVICE = {
     "them with the system's own tool, read-only, and examine the resulting device",
     "file system": "this version does not read this file system, or what is there is damaged. Its bytes are searched "
     "as unallocated space; list its files with another tool",
+    "container": "this version does not read this format. What follows is the container as it lies on disk, searched "
+    "as unallocated space; convert it to raw or E01 with another tool and examine that",
     "no files": "it holds no files by nature; its bytes are searched as unallocated space",
 }
 
@@ -327,6 +331,18 @@ def _swap_marks(*texts: bytes) -> tuple[tuple[int, bytes], ...]:
 
 
 _SIGNATURES = (
+    # Before the rest: what lies inside a container can begin with any of the others.
+    _Signature("QCOW image", "container", ((0, b"QFI\xfb"),)),
+    _Signature("VMDK image", "container", ((0, b"KDMV"), (0, b"COWD"), (0, b"# Disk DescriptorFile"))),
+    _Signature("VHDX image", "container", ((0, b"vhdxfile"),)),
+    _Signature("VHD image", "container", ((0, b"conectix"), (-512, b"conectix"))),
+    _Signature("VDI image", "container", ((64, b"\x7f\x10\xda\xbe"),)),
+    _Signature("Parallels image", "container", ((0, b"WithoutFreeSpace"), (0, b"WithouFreSpacExt"))),
+    _Signature("Apple disk image (UDIF)", "container", ((-512, b"koly\0\0\0\4"),)),
+    _Signature("Apple sparse image", "container", ((0, b"sprs\0\0\0\3"),)),
+    _Signature("AD1 image", "container", ((0, b"ADSEGMENTEDFILE\0"),)),
+    _Signature("AFF image", "container", ((0, b"AFF10\r\n\0"),)),
+    _Signature("ZIP file (AFF4 images and phone extractions are such)", "container", ((0, b"PK\x03\x04"),)),
     _Signature("BitLocker", "encrypted", ((3, _FVE_SIGNATURE), (424, _FVE_GUID)), _bitlocker),
     _Signature("LUKS", "encrypted", ((0, b"LUKS\xba\xbe"),), _luks),
     # Volume header: "CS" at 88, then the checksum algorithm 1 as libfvde's documentation has it.
