@@ -4,6 +4,7 @@ Everything streams: a map is read piece by piece and only the ranges leave. The 
 (big integers, byte translation, regular expressions); Python only sees whole runs.
 """
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -127,3 +128,8 @@ def joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         current = (first, count)
     if current is not None:
         yield current
+
+
+def wrapped(ranges: Iterable[tuple[int, int]], start: int) -> Iterator[tuple[int, int]]:
+    """Ranges of a file system that begins at ``start`` of its volume; what lies before it counts as used."""
+    return joined(itertools.chain([(0, start)], ((start + first, count) for first, count in ranges)))

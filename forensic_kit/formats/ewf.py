@@ -18,8 +18,10 @@ from forensic_kit.formats.layout import Layout, Values
 
 SIGNATURE: Final = b"EVF\x09\x0d\x0a\xff\x00"
 PIECE: Final = 1 << 20
-#: More sections than 100 TiB in one segment have; stops a file made of nothing but descriptors.
-MOST_SECTIONS: Final = 200_000
+#: More sections than 16 TiB in one segment have; stops a file made of nothing but descriptors.
+MOST_SECTIONS: Final = 100_000
+#: Damaged descriptors and the like in one segment after which it is given up.
+_MOST_ODDITIES: Final = 500
 #: How far past a damaged descriptor the next intact one is looked for, bytes.
 SCAN: Final = 4 << 30
 #: The largest chunk any writer offers: 32,768 sectors of 4,096 bytes.
@@ -128,7 +130,7 @@ def _name(descriptor: Values) -> str:
 def walk(source: ByteSource) -> Walk:
     """All sections of a segment file, in order. Never raises for what it finds: the ending and the oddities tell."""
     found, offset = Walk(), FILE_HEADER.size
-    while len(found.sections) < MOST_SECTIONS:
+    while len(found.sections) < MOST_SECTIONS and len(found.oddities) < _MOST_ODDITIES:
         if offset + DESCRIPTOR.size > source.size:
             found.torn_at = min(offset, source.size)
             return found
@@ -163,6 +165,7 @@ def walk(source: ByteSource) -> Walk:
             )
         found.sections.append(Section(name, offset, end))
         offset = end
+    found.oddities.append((offset, f"there is too much that is odd to read on; reading stopped at {offset}"))
     found.torn_at = offset
     return found
 
@@ -182,8 +185,9 @@ def _resync(source: ByteSource, offset: int) -> int:
 
 def _places(source: ByteSource, first: int) -> Iterator[int]:
     """Where the name of a section stands, from ``first`` on, ascending."""
-    for start in range(first, min(source.size, first + SCAN), PIECE):
-        data = source.read(start, PIECE + 15)
+    start, size, end = first, 4096, min(source.size, first + SCAN)
+    while start < end:
+        data = source.read(start, size + 15)  # a name may begin at the last byte
         found = []
         for needle in _NEEDLES:
             place = data.find(needle)
@@ -191,6 +195,8 @@ def _places(source: ByteSource, first: int) -> Iterator[int]:
                 found.append(start + place)
                 place = data.find(needle, place + 1)
         yield from sorted(found)
+        # The next section is near more often than not.
+        start, size = start + size, min(size * 2, PIECE)
 
 
 def _points_on(descriptor: Values, offset: int) -> bool:

@@ -202,6 +202,7 @@ def _items(
     """Tables and holes in the order of the medium, each with the name of its segment."""
     copy = "Copy it beside the others and open the image again."
     number = 1
+    rebuilding = _Rebuilding((1 << 30) + 16 * sum(segment.source.size for segment in segments))
     for segment in segments:
         for lost in range(number, segment.number):
             absent = ewf.segment_name(name, lost)
@@ -210,8 +211,7 @@ def _items(
         if segment.refused:
             yield Hole(segment.refused, "wrong-segment", "Put the right file in its place."), segment.name
             continue
-        groups = _Groups(segment, geometry, problems)
-        for item in groups.items():
+        for item in _Groups(segment, geometry, problems, rebuilding).items():
             yield item, segment.name
         if segment.walk.ending == "torn":
             yield _torn(segment), segment.name
@@ -237,11 +237,19 @@ def _torn(segment: Segment) -> Hole:
     )
 
 
+@dataclass
+class _Rebuilding:
+    """What may still be inflated to find chunks without tables: a small file can claim to hold terabytes."""
+
+    budget: int  #: bytes
+
+
 class _Groups:
     """The sectors, table and table2 sections of one segment, taken together as they belong."""
 
-    def __init__(self, segment: Segment, geometry: Geometry, problems: list[Problem]) -> None:
+    def __init__(self, segment: Segment, geometry: Geometry, problems: list[Problem], rebuilding: _Rebuilding) -> None:
         self._segment = segment
+        self._rebuilding = rebuilding
         self._source = segment.source
         self._geometry = geometry
         self._problems = problems
@@ -320,8 +328,10 @@ class _Groups:
             )
 
     def _rebuild(self, sectors: Section) -> Iterator[Table | Hole]:
-        geometry = self._geometry
-        table, complete = rebuild_table(self._source, sectors, geometry.chunk_size, geometry.chunks or 1 << 32)
+        size = self._geometry.chunk_size
+        most = min(self._geometry.chunks or 1 << 32, self._rebuilding.budget // size)
+        table, complete = rebuild_table(self._source, sectors, size, most)
+        self._rebuilding.budget -= table.count * size
         if table.count:
             self._note(
                 f"the {sectors.type} section at {sectors.offset} has no table; {table.count} chunks in it were found "
@@ -356,7 +366,7 @@ def _place(whole: Set, found: list[tuple[Table | Hole, str]]) -> None:
             "section states"
         )
         holes = [len(found)]
-        found.append((Hole(reason, "too-few-chunks", "Was the acquisition stopped early?"), found[-1][1]))
+        found.append((Hole(reason, "too-few-chunks", "Was the acquisition stopped early?"), whole.segments[-1].name))
     if missing and len(holes) > 1:
         # Only what lies before the first hole and behind the last one has a certain place.
         first, last = holes[0], holes[-1]

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from forensic_kit.bytesource import ByteSource
 from forensic_kit.errors import Damaged
-from forensic_kit.formats.allocation_maps import bitmap_ranges, fat_ranges, joined, scaled
+from forensic_kit.formats.allocation_maps import bitmap_ranges, fat_ranges, scaled, wrapped
 from forensic_kit.formats.layout import Layout
 from forensic_kit.formats.stored_metadata import Pieces, Stored
 from forensic_kit.times import SECOND, Moment, dos
@@ -222,6 +222,11 @@ def _label(raw: bytes) -> str:
     return "" if text == "NO NAME" else text
 
 
+def is_label(found: Stored) -> bool:
+    """Is it a volume label, not a file?"""
+    return bool(int(found.attributes.get("dos", 0)) & _LABEL)
+
+
 class FatVolume:
     """The parts of a FAT or exFAT volume that libtsk does not give."""
 
@@ -230,6 +235,8 @@ class FatVolume:
         self._geometry = found
         self._pieces = Pieces(source)
         self.serial = found.serial
+        #: Bytes of a cluster.
+        self.cluster = found.cluster
         root = self._root()
         self.label = _root_label(root, exfat=found.kind == "exFAT") or found.label
         self._bitmap = _bitmap_entry(root) if found.kind == "exFAT" else None
@@ -266,7 +273,8 @@ class FatVolume:
         if inode < _FIRST_INODE:
             return None
         offset = self.entry_offset(inode)
-        entry = self._pieces.read(offset, ENTRY)
+        end = self._geometry.heap_offset + self._geometry.cluster_count * self._geometry.cluster
+        entry = self._pieces.read(offset, ENTRY) if offset < end else b""
         if len(entry) < ENTRY:
             return None
         if self._geometry.kind != "exFAT":
@@ -274,9 +282,11 @@ class FatVolume:
         if entry[0] & ~_IN_USE != _FILE_TYPE:
             return None
         found = _file_entry(entry)
+        # Windows reads zeros behind it. Other readers give what the clusters hold, and so does this program: the
+        # files of EFS on exFAT state 0 and have their key there.
         valid = self._valid_length(offset, size)
         if valid is not None and valid < size:
-            found.initialised[b""] = valid
+            found.attributes["valid_length"] = valid
         return found
 
     def _valid_length(self, offset: int, size: int) -> int | None:
@@ -302,7 +312,7 @@ class FatVolume:
         clusters = self._bitmap_clusters() if found.kind == "exFAT" else self._table_clusters()
         if clusters is None:
             return None
-        return joined(_after((0, found.heap_offset), scaled(clusters, found.cluster, found.heap_offset)))
+        return wrapped(scaled(clusters, found.cluster, 0), found.heap_offset)
 
     def _table_clusters(self) -> Iterator[tuple[int, int]]:
         found = self._geometry
@@ -322,11 +332,6 @@ class FatVolume:
         links = self._chain(first, (needed + cluster - 1) // cluster)
         pieces = (self._source.read(self._cluster_offset(link), cluster) for link in links)
         return bitmap_ranges(pieces, self._geometry.cluster_count)
-
-
-def _after(first: tuple[int, int], rest: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    yield first
-    yield from rest
 
 
 def _entries(directory: bytes) -> Iterator[bytes]:
@@ -354,11 +359,6 @@ def _bitmap_entry(root: bytes) -> tuple[int, int] | None:
             fields = _BITMAP.read(entry)
             return fields.first_cluster, fields.length
     return None
-
-
-def is_label(stored: Stored) -> bool:
-    """Is it a volume label, not a file?"""
-    return bool(int(stored.attributes.get("dos", 0)) & _LABEL)
 
 
 def _short_entry(entry: bytes) -> Stored:

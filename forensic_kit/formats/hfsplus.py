@@ -12,6 +12,7 @@ from forensic_kit.formats.layout import Layout, take
 from forensic_kit.formats.stored_metadata import Stored
 
 HEADER: Final = 1024  #: offset of the volume header, and of an HFS master directory block
+ALLOCATION_INODE: Final = 6  #: kHFSAllocationFileID
 _SIGNATURES = (b"H+", b"HX")
 
 # "Volume Header", up to the catalog file; a fork is size, clump size, block count and eight extents.
@@ -19,7 +20,7 @@ _HEADER = Layout(
     ">",
     signature="2s",
     version="H",
-    _attributes="38s",
+    _attributes="36s",
     block_size="I",
     total_blocks="I",
     _counts="24s",
@@ -67,15 +68,18 @@ def start(source: ByteSource) -> int | None:
 
 
 class HfsVolume:
-    """The parts of an HFS+ volume that libtsk does not give. ``source`` starts at the HFS+ volume itself."""
+    """The parts of an HFS+ volume that libtsk does not give.
 
-    def __init__(self, source: ByteSource) -> None:
+    Args: source: starts at the HFS+ volume itself. allocation: the content of the allocation file; None where it
+    cannot be read.
+    """
+
+    def __init__(self, source: ByteSource, allocation: ByteSource | None) -> None:
         self._source = source
+        self._allocation = allocation
         self._header = _HEADER.read(source.read(HEADER, _HEADER.size))
         self.serial = "" if not any(self._header.serial) else self._header.serial.hex().upper()
         self.label = self._name()
-        #: The whole allocation file; set by who can read it. The volume header names its first eight extents.
-        self.allocation: ByteSource | None = None
 
     def _name(self) -> str:
         """The name of the root folder, the first record of the first leaf of the catalog ("Catalog File Keys")."""
@@ -101,7 +105,7 @@ class HfsVolume:
 
     def used(self) -> Iterator[tuple[int, int]] | None:
         """What the allocation file marks ("Allocation File"): a bit per block, highest bit of a byte first."""
-        if self.allocation is None:
+        if self._allocation is None:
             return None
-        ranges = bitmap_ranges(self.allocation.pieces(), self._header.total_blocks, msb_first=True)
+        ranges = bitmap_ranges(self._allocation.pieces(), self._header.total_blocks, msb_first=True)
         return scaled(ranges, self._header.block_size, 0)

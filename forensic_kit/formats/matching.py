@@ -11,6 +11,8 @@ _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u206
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: Places of one pattern in one content above which they are not kept any more.
 _MAX_PLACES: Final = 100_000
+#: Ends at most this many bytes apart are kept as one cluster.
+_NEAR: Final = 64
 #: Bytes kept from the window before; bounds context and look-behind.
 _TAIL: Final = 4096
 
@@ -55,37 +57,58 @@ class Window:
             self.buffer.release()
 
 
-class Places:
-    """Ranges that hold every match of one pattern."""
+class Ends:
+    """Where an automaton says that matches of one pattern end, kept as clusters of near ends."""
 
     def __init__(self) -> None:
-        self._ranges: list[tuple[int, int]] = []
+        self._clusters: list[tuple[int, int]] = []
         self._too_many = False
 
-    def add(self, start: int, end: int) -> None:
-        """Take one more range."""
-        if self._too_many:
-            return
-        ranges = self._ranges
-        while ranges and ranges[-1][0] <= end and ranges[-1][1] >= start:
-            low, high = ranges.pop()
-            start, end = min(start, low), max(end, high)
-        ranges.append((start, end))
-        if len(ranges) > _MAX_PLACES:
-            self._too_many = True
-            ranges.clear()
+    def add(self, end: int) -> None:
+        """Take one more end."""
+        clusters = self._clusters
+        if clusters and clusters[-1][1] <= end <= clusters[-1][1] + _NEAR:
+            clusters[-1] = clusters[-1][0], end
+        elif not self._too_many:
+            clusters.append((end, end))
+            if len(clusters) > _MAX_PLACES:
+                self._too_many = True
+                clusters.clear()
 
-    def ranges(self) -> list[tuple[int, int]] | None:
-        """Ascending, merged where they touch; None when they became too many to keep."""
+    def places(self, buffer: memoryview, alphabet: bytes, width: int | None) -> list[tuple[int, int]] | None:
+        """Ranges of ``buffer``, ascending and apart, that hold whole every match with one of these ends.
+
+        Args: alphabet: every byte that can be part of a match; width: the most bytes a match can have, None if any.
+        Returns: None when there were too many ends to keep: then matches may be anywhere.
+        """
         if self._too_many:
             return None
-        merged: list[tuple[int, int]] = []
-        for start, end in sorted(self._ranges):
-            if merged and merged[-1][1] >= start:
-                merged[-1] = merged[-1][0], max(end, merged[-1][1])
-            else:
-                merged.append((start, end))
-        return merged
+        outside = bytes(value not in alphabet for value in range(256))
+        found: list[tuple[int, int]] = []
+        before = run = 0
+        for first, last in sorted(self._clusters):
+            start = _run_start(buffer, before, first, outside)
+            # Without a foreign byte since the end before, the run that began there goes on.
+            run = run if start == before else start
+            before = first
+            low = run if width is None else max(run, first - width)
+            if found and low <= found[-1][1]:
+                low, last = min(low, found[-1][0]), max(last, found[-1][1])
+                found.pop()
+            found.append((low, last))
+        return found
+
+
+def _run_start(buffer: memoryview, floor: int, end: int, outside: bytes) -> int:
+    """Where the run of bytes that ends at ``end`` begins, none of them marked in ``outside``; at least ``floor``."""
+    step = 256
+    while end > floor:
+        low = max(floor, end - step)
+        place = bytes(buffer[low:end]).translate(outside).rfind(1)
+        if place >= 0:
+            return low + place + 1
+        end, step = low, min(step * 4, 1 << 20)
+    return floor
 
 
 def matches_in(

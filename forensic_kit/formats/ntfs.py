@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from forensic_kit.bytesource import ByteSource, Runs
+from forensic_kit.bytesource import SPARSE, ByteSource, Memory, Runs
 from forensic_kit.errors import Damaged
 from forensic_kit.formats.allocation_maps import bitmap_ranges, scaled
 from forensic_kit.formats.layout import Layout
@@ -21,6 +21,8 @@ OEM: Final = b"NTFS    "
 #: Records of the files that hold the volume's name and the cluster bitmap.
 VOLUME_INODE: Final = 3
 BITMAP_INODE: Final = 6
+#: Its stream $Bad is as large as the volume, and all hole but for the bad clusters.
+BAD_CLUSTERS_INODE: Final = 8
 
 _BOOT = Layout(
     "<",
@@ -194,18 +196,20 @@ def run_list(data: bytes, cluster: int) -> Iterator[tuple[int, int]]:
         position += 1 + lengths + places
         if place < 0 or length > 1 << 40 or place > 1 << 40:
             return
-        yield (place * cluster if places else -1), length * cluster
+        yield (place * cluster if places else SPARSE), length * cluster
 
 
 class NtfsVolume:
     """The parts of an NTFS volume that libtsk does not give.
 
-    Args: mft: the content of $MFT.
+    Args: mft, bitmap: the contents of $MFT and $Bitmap; None where they cannot be read.
     """
 
-    def __init__(self, source: ByteSource, mft: ByteSource) -> None:
+    def __init__(self, source: ByteSource, mft: ByteSource | None, bitmap: ByteSource | None) -> None:
         self._source = source
-        self._mft = Pieces(mft)
+        self._mft = Pieces(mft or Memory(b""))
+        self._bitmap = bitmap
+        self._last: Record | None = None
         fields = _BOOT.read(source.read(0, 512), _BOOT_OFFSET)
         # "Boot Sector": cluster sizes above 128 sectors are negative powers of two, record sizes too.
         per_cluster = fields.sectors_per_cluster
@@ -215,17 +219,33 @@ class NtfsVolume:
         self._record = clusters * self._cluster if clusters > 0 else 1 << min(-clusters, 16)
         self._clusters = fields.sectors // sectors if sectors else 0
         self.serial = f"{fields.serial:016X}"
-        #: The content of $Bitmap; set by who can read it.
-        self.allocation: ByteSource | None = None
         volume = self.record(VOLUME_INODE)
         self.label = volume.volume_name if volume else ""
 
     def record(self, inode: int) -> Record | None:
         """A file's record, names and streams in its extension records included; None if it is no record."""
+        if self._last is not None and self._last.inode == inode:
+            return self._last
         record = self._own(inode)
         if record is not None and record.list_data:
             self._follow(record)
+        self._last = record
         return record
+
+    def is_stale(self, inode: int, parent: int, name: bytes) -> bool:
+        """Is this name, which an index of ``parent`` holds, none that the file says it has?
+
+        Index records that are not in use keep the names of files that were moved or renamed since. True only
+        beyond doubt: all names known, and none mended by a decoder.
+        """
+        record = self.record(inode)
+        if record is None or not record.complete or not record.names:
+            return False
+        here = [other.name for other in record.names if other.parent == parent]
+        if not here:
+            return True
+        doubtful = b"^" in name or any("\ufffd" in other or not other.isprintable() for other in here)
+        return not doubtful and name.decode("utf-8", "replace") not in here
 
     def _own(self, inode: int) -> Record | None:
         data = self._mft.read(inode * self._record, self._record)
@@ -266,9 +286,9 @@ class NtfsVolume:
 
     def used(self) -> Iterator[tuple[int, int]] | None:
         """What $Bitmap marks."""
-        if self.allocation is None:
+        if self._bitmap is None:
             return None
-        return scaled(bitmap_ranges(self.allocation.pieces(), self._clusters), self._cluster, 0)
+        return scaled(bitmap_ranges(self._bitmap.pieces(), self._clusters), self._cluster, 0)
 
 
 def stored(record: Record) -> Stored:

@@ -42,6 +42,9 @@ class Pattern(NamedTuple):
     lengths: tuple[int, ...]
     #: Bytes behind a match that the decision may depend on.
     reach: int
+    #: Of a regex: every byte that can be part of a match, and the most bytes one can have; None if any number.
+    alphabet: bytes = b""
+    width: int | None = None
 
 
 class Patterns(NamedTuple):
@@ -198,8 +201,9 @@ def _regex_in(term: Term, regex: Regex, encoding: str) -> Pattern:
             raise NotWidenable(str(error)) from error
     else:
         decide = term.text.encode()
-    propose = regex.superset(wide=wide)
-    return Pattern(encoding, decide, flags, propose if len(propose) <= _MAX_PATTERN else "", (), regex.reach)
+    propose, alphabet = regex.superset(wide=wide)
+    propose = propose if len(propose) <= _MAX_PATTERN else ""
+    return Pattern(encoding, decide, flags, propose, (), regex.reach, alphabet, regex.width)
 
 
 def _compiles(source: bytes, flags: int) -> bool:

@@ -6,8 +6,8 @@ specific sentence to the examiner.
 Sources: libbde's documentation "BitLocker Drive Encryption (BDE) format"; LUKS1 On-Disk Format 1.2.3 and LUKS2
 On-Disk Format 1.1.3; libfvde's documentation (CoreStorage); LVM2 format_text/layout.h as documented by libvslvm;
 Linux kernel Documentation (md superblocks, XFS, Btrfs, F2FS, swap header); Apple File System Reference (nx_superblock);
-the QEMU, VMware, Microsoft, VirtualBox and Parallels
-documents of their disk images; OpenZFS on-disk specification 1.3; the Linux LDM documentation ("PRIVHEAD"); Apple Inside Macintosh: Devices (map).
+the QEMU, VMware, Microsoft, VirtualBox and Parallels documents of their disk images;
+OpenZFS on-disk specification 1.3; the Linux LDM documentation ("PRIVHEAD"); Apple Inside Macintosh: Devices (map).
 """
 
 import itertools

@@ -64,6 +64,11 @@ class Described:
         return None
 
 
+def nothing_read(source: ByteSource) -> Described:
+    """For file systems that say nothing of themselves."""
+    return Described()
+
+
 # --- ISO 9660 ---
 
 _ISO = Layout("<", type="B", identifier="5s", version="B", _flags="B", _system="32s", volume="32s")

@@ -21,6 +21,8 @@ _MAX_NODES: Final = 20_000
 #: Bytes behind a match that look-around may see; without look-around an anchor sees at most one unit.
 _REACH_AROUND: Final = 64 * 1024
 _REACH: Final = 8
+_MAX_ENCODED: Final = 4  # bytes of one character
+_UNBOUNDED: Final = 1 << 20  # characters
 
 _ESCAPE = re.compile(r"\\(x[89A-Fa-f][0-9A-Fa-f]|[23][0-7]{2}|.)", re.DOTALL)
 _DIGITS: Final = frozenset(range(0x30, 0x3A))
@@ -87,20 +89,25 @@ class Regex:
         around = any(op in (sre.ASSERT, sre.ASSERT_NOT) for op in _operations(self._tree))
         #: How many bytes behind a match can decide whether it is one.
         self.reach = _REACH_AROUND if around else _REACH
+        widest = int(self._tree.getwidth()[1])
+        #: The most bytes a match can have in any encoding; None if there is no such number.
+        self.width = widest * _MAX_ENCODED if widest < _UNBOUNDED else None
 
     def source(self, *, wide: bool) -> str:
         """The expression over bytes, for `re` without flags. Raises NotWidenable."""
         return _Writer(self._variants, wide=wide, exact=True).write(self._tree, self._flags)
 
-    def superset(self, *, wide: bool) -> str:
-        """An expression without captures, anchors and look-around that matches at least wherever `source` does.
+    def superset(self, *, wide: bool) -> tuple[str, bytes]:
+        """An expression without captures, anchors and look-around that matches at least wherever `source` does, and
+        every byte that can be part of a match.
 
-        Empty if it would be too large, or if there is none.
+        The expression is empty if it would be too large, or if there is none.
         """
+        writer = _Writer(self._variants, wide=wide, exact=False)
         try:
-            return _Writer(self._variants, wide=wide, exact=False).write(self._tree, self._flags)
+            return writer.write(self._tree, self._flags), bytes(sorted(writer.alphabet))
         except (_TooLarge, NotWidenable):
-            return ""
+            return "", b""
 
 
 def _raw(match: re.Match[str]) -> str:
@@ -136,6 +143,8 @@ class _Writer:
         self._exact = exact
         self._groups: dict[int, tuple[Any, int]] = {}
         self._nodes = 0
+        #: The bytes that classes written so far can match.
+        self.alphabet: set[int] = set()
 
     def write(self, tree: Any, flags: int) -> str:
         return "".join(self._node(op, value, flags) for op, value in tree)
@@ -269,6 +278,12 @@ class _Writer:
         members = self._cased(members, flags)
         return self._units(members, negated=negated) if self._wide else self._bytes(members, negated=negated)
 
+    def _one(self, values: Iterable[int]) -> str:
+        """A class of single bytes."""
+        values = set(values)
+        self.alphabet |= values
+        return byte_class(values)
+
     def _bytes(self, members: set[int], *, negated: bool) -> str:
         plain = {member if member < 0x80 else member - _RAW for member in members if member < 0x80 or member >= _RAW}
         chars = sorted(member for member in members if 0x80 <= member < _RAW)
@@ -278,13 +293,13 @@ class _Writer:
                     "a negated class with characters outside ASCII has no meaning in bytes; "
                     "write for example (?!ä)[^b] instead of [^äb]"
                 )
-            return byte_class(_BYTE - plain)
+            return self._one(_BYTE - plain)
         by_lead: dict[bytes, list[int]] = {}
         for char in chars:
             encoded = _encoded(char, "utf-8")
             by_lead.setdefault(encoded[:-1], []).append(encoded[-1])
-        parts = [byte_class(plain)] if plain or not chars else []
-        parts += ["".join(map(escaped, lead)) + byte_class(last) for lead, last in by_lead.items()]
+        parts = [self._one(plain)] if plain or not chars else []
+        parts += ["".join(self._one({byte}) for byte in lead) + self._one(last) for lead, last in by_lead.items()]
         return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
     def _units(self, members: set[int], *, negated: bool) -> str:
@@ -298,12 +313,14 @@ class _Writer:
         if negated:
             if pairs:
                 raise NotWidenable("a negated class names characters that take two units")
-            rest = byte_class(_BYTE) + byte_class(_BYTE - set(by_high))
-            parts = [byte_class(_BYTE - low) + escaped(high) for high, low in sorted(by_high.items()) if low != _BYTE]
+            rest = self._one(_BYTE) + self._one(_BYTE - set(by_high))
+            parts = [
+                self._one(_BYTE - low) + self._one({high}) for high, low in sorted(by_high.items()) if low != _BYTE
+            ]
             parts += [rest] if len(by_high) < 256 else []
         else:
-            parts = [byte_class(low) + escaped(high) for high, low in sorted(by_high.items())]
-            parts += ["".join(map(escaped, _encoded(pair, "utf-16-le"))) for pair in pairs]
+            parts = [self._one(low) + self._one({high}) for high, low in sorted(by_high.items())]
+            parts += ["".join(self._one({byte}) for byte in _encoded(pair, "utf-16-le")) for pair in pairs]
         if not parts:
             return r"[^\x00-\xff]"
         return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
