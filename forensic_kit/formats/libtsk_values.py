@@ -108,6 +108,11 @@ class Found:
         return named and self.meta is not None and int(self.meta.type) in kinds
 
     @property
+    def leads_on(self) -> bool:
+        """A directory to go into: name and metadata belong together."""
+        return self.is_directory and self.owned and (self.allocated or not self.meta_allocated)
+
+    @property
     def name_state(self) -> State:
         """Of the name in its directory."""
         return "allocated" if self.allocated else "unallocated"
