@@ -3,6 +3,7 @@
 The expected values are the manifest's: The Sleuth Kit's fls and icat, most confirmed by a second reader.
 """
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ NOT_YET = (
 UNREACHABLE = {
     "images/ntfs/ntfs-2m.raw.gz": "libtsk refuses clusters of 2 MiB",
     "images/dfir_ntfs/fat32_small.raw.gz": "libtsk refuses a FAT32 with so few clusters",
+}
+#: icat 4.11.1 gives zeros for a link whose target stands in the inode (ext), and so the manifest has the digest of as
+#: many zeros. We give the target, as `debugfs -R "stat <13>" images/sleuthkit/image.dd` (and <23>, <24> of
+#: ext4_symlink_test) prints it; the manifest has the first one's digest for the same link on HFS+. By size:
+LINK_TARGETS = {
+    24: b"a_directory/another_file",
+    12: b"../target/to",
+    44: b"../../../../other/path/source/to/my/file.ext",
 }
 
 
@@ -97,7 +106,10 @@ def test_every_file_of_the_manifest_has_its_digest(corpus, files):
 
 
 def _same(found: dict[str, Any], row: dict[str, Any]) -> bool:
-    return found["sha256"] == row["sha256"] and found["size"] == row["size"] and found["allocated"] != row["deleted"]
+    expected = row["sha256"]
+    if row.get("kind") == "symlink" and expected == hashlib.sha256(bytes(row["size"])).hexdigest():
+        expected = hashlib.sha256(LINK_TARGETS[row["size"]]).hexdigest()
+    return found["sha256"] == expected and found["size"] == row["size"] and found["allocated"] != row["deleted"]
 
 
 def test_every_volume_of_the_manifest_has_its_file_system(corpus, case):
