@@ -312,8 +312,9 @@ class Identifier(Plugin):
     kind = "identifiers"
 
     @abc.abstractmethod
-    def identify(self, head: bytes, name: str) -> Identity:
-        """``head``: the first 64 KiB or all there are. ``name``: the file's name, as evidence gives it."""
+    def identify(self, head: bytes, name: str, known: str = "") -> Identity:
+        """``head``: the first 64 KiB or all there are. ``name``: the file's name, as evidence gives it. ``known``: the
+        MIME type that this plugin gave for an equal content, if it did: only the name is to be looked at then."""
 
 
 class Unpacker(Plugin):

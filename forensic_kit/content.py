@@ -179,7 +179,7 @@ def read_whole(pieces: Iterator[bytes], expected: int, temp: Path, *, limit: int
 
 def _write_sparse(file: Any, piece: bytes) -> None:
     """Zeros are not written but skipped, so that a huge sparse file needs no disk."""
-    if piece.count(0) == len(piece):
+    if not piece[0] and not piece[-1] and piece.count(0) == len(piece):
         file.seek(len(piece), os.SEEK_CUR)
     else:
         file.write(piece)

@@ -115,7 +115,7 @@ class Examiner:
     """Everything a worker needs to examine entries, loaded once.
 
     Args: evidence: gives an exhibit by name, open in this process. scanners: plans with their prepared scanners.
-    seen: is the shared result of this content in the case already? parse, unpack: off in a pass that only scans.
+    seen: the type of a content whose shared result is in the case already, else None. parse, unpack: off in a pass that only scans.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Examiner:
         *,
         evidence: Callable[[str], OpenEvidence],
         scanners: list[tuple[api.Plan, api.Scanner]],
-        seen: Callable[[str], bool],
+        seen: Callable[[str], str | None],
         parse: bool = True,
         unpack: bool = True,
         credentials: tuple[api.Credential, ...] = (),
@@ -266,9 +266,10 @@ class Examiner:
 
     def _show(self, look: _Look, content: Content, *, share: bool) -> None:
         """Type and scanners. What depends on the content alone is left out where the case has it already."""
+        mime = self._seen(look.result.subject) if share and look.result.subject else None
+        known = mime is not None
         if not look.entry.is_space:
-            self._identify(look, content)
-        known = share and bool(look.result.subject) and self._seen(look.result.subject)
+            self._identify(look, content, mime or "")
         look.is_shared = look.is_shared or (share and not known)
         for plan, scanner in self._scanners:
             shared = share and not plan.per_entry
@@ -279,14 +280,15 @@ class Examiner:
             for item in self._drain(look, partial(scanner.scan, content), plan.stage, plan.plugin, shared=shared):
                 self._keep(look, item, content, scanner, shared=shared)
 
-    def _identify(self, look: _Look, content: Content) -> None:
+    def _identify(self, look: _Look, content: Content, known: str = "") -> None:
+        """Set the type, from the content or as it is known of an equal one."""
         if look.result.mime:
             content.type = look.result.mime
             return
+        name = look.entry.locator.filename
         for plugin in self._identifiers:
-            identity = guarded(
-                partial(plugin.identify, bytes(content.data[:_HEAD]), look.entry.locator.filename), what=plugin.name
-            )
+            head = bytes(content.data[:_HEAD])
+            identity = guarded(partial(plugin.identify, head, name, known), what=plugin.name)
             if isinstance(identity, ForensicError):
                 look.outcome("type", "failed", _reason(identity))
                 look.problem(_problem_of(identity), "type", plugin.name)

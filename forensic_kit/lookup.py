@@ -82,7 +82,7 @@ def parse_file(registry: Registry, path: Path, wanted: str, temp: Path) -> Resul
         temp,
         evidence=_none,
         scanners=[],
-        seen=lambda _: False,
+        seen=lambda _: None,
         unpack=False,
     )
 

@@ -26,6 +26,9 @@ from forensic_kit.profile import Profile
 Emit = Callable[[bytes], None]
 _BATCH: Final = 1000
 _pack = msgspec.msgpack.Encoder().encode
+_SEEN: Final = (
+    "SELECT mime FROM contents JOIN content_outcomes ON content = contents.id WHERE subject = ? AND units = ?"
+)
 
 
 class Setup(msgspec.Struct):
@@ -246,20 +249,17 @@ class Worker:
             self._prepared[plan.digest] = scanner
         return self._prepared[plan.digest]
 
-    def _seen(self, subject: str, units: str) -> bool:
-        """Is this content's shared result committed? Not to know costs time, never a result."""
+    def _seen(self, subject: str, units: str) -> str | None:
+        """The type of a content whose shared result is committed, else None. Not to know costs time, never a result."""
         if not self._setup.case:
-            return False
+            return None
         if self._case is None:
             uri = f"{Path(self._setup.case).as_uri()}?mode=ro"
             self._case = sqlite3.connect(uri, uri=True, timeout=0.2, isolation_level=None)
         with suppress(sqlite3.OperationalError):  # locked, where the case cannot use WAL
-            row = self._case.execute(
-                "SELECT 1 FROM contents JOIN content_outcomes ON content = contents.id WHERE subject = ? AND units = ?",
-                (subject, units),
-            ).fetchone()
-            return row is not None
-        return False
+            row = self._case.execute(_SEEN, (subject, units)).fetchone()
+            return row[0] if row else None
+        return None
 
     # --- looking in without a case ----------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ They stop at the last action that changed the case, so looking at a case or maki
 docs/reference/report-json.md describes every field.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable
 from functools import partial
@@ -107,10 +108,11 @@ def write_report(
 ) -> list[Path]:
     """Build the facts of a case into ``out`` and render them; every file that was written or is part of it.
 
-    Args: formats: names of `api.Report.formats`; none gives the facts alone. out: new or empty.
+    Args: formats: names of `api.Report.formats`; none: all there are. out: new or empty.
     Raises: Misuse: an unknown format, or a folder that holds something.
     """
-    chosen = [_plugin_of(name, plugins) for name in dict.fromkeys(formats)]
+    wanted = list(formats) or [name for plugin in plugins.of(api.Report) for name in plugin.formats]
+    chosen = list(dict.fromkeys(_plugin_of(name, plugins) for name in wanted))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Misuse(f"{out}: not an empty folder. Name a new one with --out, so that two reports never mix.")
     with open_case(case_folder) as case:
@@ -123,6 +125,19 @@ def write_report(
             raise paths
         written += paths
     return written
+
+
+def default_folder(case_folder: Path) -> Path:
+    """The next free ``reports/0001`` of a case: a report that was handed out is never written over."""
+    folder = case_folder / "reports"
+    taken = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    return folder / f"{max(taken, default=0) + 1:04d}"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _render(plugin: type[api.Report], out: Path) -> list[Path]:

@@ -10,7 +10,14 @@ from forensic_kit.case import SCHEMA_VERSION, Case
 
 Row = dict[str, Any]
 #: Actions of the audit log that only looked: the facts stop at the last one that is not among them.
-LOOKING: Final = frozenset({"report written", "export written", "cat", "extract", "mount", "show", "case opened"})
+LOOKING: Final = frozenset(
+    {"report written", "export written", "content read", "content extracted", "content mounted", "shown"}
+)
+#: What the space outside volumes has no word for.
+_PLAIN_VOLUME: Final[Row] = {
+    "start": None, "size": 0, "scheme": "", "type": "", "filesystem": "", "label": "", "serial": "", "block_size": 0,
+    "zone": "", "encryption": "",
+}  # fmt: skip
 #: Best first.
 _RESULTS: Final = ("verified", "not verifiable", "not computed", "mismatch")
 
@@ -81,7 +88,7 @@ def _volumes(case: Case, evidence: int) -> list[Row]:
     for key, number, facts, listed in case.db.execute(
         "SELECT id, number, facts, listed FROM volumes WHERE evidence = ? ORDER BY id", (evidence,)
     ):
-        volume = json.loads(facts)
+        volume = _PLAIN_VOLUME | json.loads(facts)
         volume.pop("volumes", None)
         account = volume.pop("account", None)
         kinds = spaces.get(key, {})

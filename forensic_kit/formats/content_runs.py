@@ -65,6 +65,15 @@ def with_tail(runs: Sequence[Run], size: int) -> tuple[Run, ...]:
     return tuple(found)
 
 
+def without_end_hole(runs: Sequence[Run], size: int) -> tuple[Run, ...]:
+    """The same runs without the hole that begins behind ``size``, which some file systems list."""
+    rest = length_of(runs) - size
+    if rest > 0 and runs[-1][0] == SPARSE:
+        length = runs[-1][1] - rest
+        return (*runs[:-1], (SPARSE, length)) if length > 0 else tuple(runs[:-1])
+    return tuple(runs)
+
+
 def uninitialised(runs: Sequence[Run], initialised: int, size: int) -> tuple[Run, ...]:
     """The same runs with a hole from ``initialised`` to ``size``: what was never written reads as zeros.
 

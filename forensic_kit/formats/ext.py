@@ -128,7 +128,8 @@ class ExtVolume:
         wide = bool(fields.feature_incompat & _64BIT)
         self._blocks = fields.blocks_count_lo | (_HIGH.read(data, 0x150).blocks_count_hi << 32 if wide else 0)
         self._wide = _WIDE.read(data, 0xFE)
-        self._descriptor = max(32, self._wide.descriptor_size) if wide else 32
+        stated = self._wide.descriptor_size if wide else 32
+        self._descriptor = stated if 32 <= stated <= self._block else 64
         self._inode = fields.inode_size if fields.revision else 128
         self._reserved_gdt = _TAIL.read(data, 0xCE).reserved_gdt_blocks
         self._backups = tuple(_BACKUPS.read(data, 0x24C).values())
@@ -228,12 +229,18 @@ class ExtVolume:
 
     def _super_blocks(self, group: int) -> Iterator[tuple[int, int]]:
         """The copies of superblock and group descriptors in a group."""
-        if self._has_super(group):
-            per_block = self._block // self._descriptor
-            tables = (self._groups + per_block - 1) // per_block + self._reserved_gdt
+        per_block = self._block // self._descriptor
+        count = int(self._has_super(group))
+        if self._super.feature_incompat & _META_BG and group // per_block >= self._wide.first_meta_bg:
+            # "Meta Block Groups": the first, second and last group of each hold its block of descriptors.
+            count += group % per_block in (0, 1, per_block - 1)
+        elif count:
+            tables = (self._groups + per_block - 1) // per_block
             if self._super.feature_incompat & _META_BG:
                 tables = min(tables, self._wide.first_meta_bg)
-            yield self._first_block(group), min(1 + tables, self._super.blocks_per_group)
+            count += tables + self._reserved_gdt
+        if count:
+            yield self._first_block(group), min(count, self._super.blocks_per_group)
 
     def _add_tables(self, unwritten: dict[int, list[tuple[int, int]]]) -> None:
         """Add the bitmaps and inode tables, of whichever group, that lie in groups without a bitmap (flex_bg)."""

@@ -222,11 +222,6 @@ def _label(raw: bytes) -> str:
     return "" if text == "NO NAME" else text
 
 
-def is_label(found: Stored) -> bool:
-    """Is it a volume label, not a file?"""
-    return bool(int(found.attributes.get("dos", 0)) & _LABEL)
-
-
 class FatVolume:
     """The parts of a FAT or exFAT volume that libtsk does not give."""
 
@@ -280,7 +275,7 @@ class FatVolume:
         if self._geometry.kind != "exFAT":
             return _short_entry(entry)
         if entry[0] & ~_IN_USE != _FILE_TYPE:
-            return None
+            return Stored(is_label=entry[0] & ~_IN_USE == _LABEL_TYPE)
         found = _file_entry(entry)
         # Windows reads zeros behind it. Other readers give what the clusters hold, and so does this program: the
         # files of EFS on exFAT state 0 and have their key there.
@@ -364,6 +359,7 @@ def _bitmap_entry(root: bytes) -> tuple[int, int] | None:
 def _short_entry(entry: bytes) -> Stored:
     fields = _SHORT.read(entry)
     found = Stored(attributes={"dos": fields.attributes} if fields.attributes else {})
+    found.is_label = bool(fields.attributes & _LABEL)
     hundredths = fields.created_hundredths if fields.created_hundredths < 200 else 0
     found.born = _moment(found, fields.created_date, fields.created_time, hundredths, _CREATED_STEP)
     found.modified = _moment(found, fields.written_date, fields.written_time, 0, _WRITTEN_STEP)

@@ -3,7 +3,6 @@
 Source: The Sleuth Kit 4.15, tsk/fs/tsk_fs.h. pytsk3 hands its structures through as they are.
 """
 
-import calendar
 import re
 import time
 from collections.abc import Iterable
@@ -236,15 +235,16 @@ _MAC_EPOCH = 2_082_844_800  # seconds from 1904-01-01 to 1970-01-01
 
 
 def _recorded(found: Stored, seconds: int) -> Moment | None:
-    """libtsk took the calendar reading for the local time of this process and gives seconds of UTC: undone here.
+    """libtsk took the calendar reading for the standard time of this process's zone and gives seconds of UTC: undone
+    here.
 
     -1 is what its conversion gives for a reading that is on no calendar.
     """
     if seconds in (0, -1):
         found.bad_times += seconds == -1
         return None
-    reading = calendar.timegm(time.localtime(seconds))
-    moment = _moment(found, reading, 0, "")
+    here = time.localtime(seconds)
+    moment = _moment(found, seconds + here.tm_gmtoff - (3600 if here.tm_isdst else 0), 0, "")
     return moment and Moment(moment.ns, SECOND, "local", moment.raw)
 
 

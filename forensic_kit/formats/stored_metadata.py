@@ -30,6 +30,8 @@ class Stored:
     initialised: dict[bytes, int] = field(default_factory=dict)
     #: Stored times that are on no calendar.
     bad_times: int = 0
+    #: It is the volume's label, not a file.
+    is_label: bool = False
 
 
 class OnDisk(Protocol):

@@ -133,7 +133,7 @@ def ufs(source: ByteSource) -> Described:
 
 _YAFFS2_PAGE = 2048 + 64
 _YAFFS2_HEADER = Layout("<", type="I", parent="I", sum="H", name="256s")
-_YAFFS2_LOOKED_AT = 256  # pages
+_YAFFS2_LOOKED_AT = 4096  # pages
 _YAFFS2_NEEDED = 4  # object headers among them
 
 

@@ -67,10 +67,10 @@ class LibMagic(Identifier, api=1):
     )
     _magic: Any = None
 
-    def identify(self, head: bytes, name: str) -> Identity:
+    def identify(self, head: bytes, name: str, known: str = "") -> Identity:
         if not head:
             return Identity("inode/x-empty")
-        mime = self._library().from_buffer(head)
+        mime = known or self._library().from_buffer(head)
         extension = name.rsplit(".", 1)[-1].lower() if "." in name else ""
         claimed = _CLAIMS.get(extension)
         if claimed is None or mime.lower() in claimed:

@@ -48,7 +48,7 @@ class Toy:
 
     def many(self, count: int, size: int, *, emit: Callable[[bytes], None], **_: Any) -> None:
         for number in range(count):
-            emit(b"%0*d" % (size, number))
+            emit((b"%0*d" % (size, number))[:size])
 
     def tell(self, what: str, *, emit: Callable[[bytes], None], key: str, **_: Any) -> None:
         """Say something of this process."""
@@ -82,10 +82,11 @@ class Toy:
         with Path(path).open("a") as out:
             out.write(f"{os.getpid()} {self.seen}\n")
 
-    def once(self, path: str, then: list[Any], **rest: Any) -> None:
-        """Do the step the first time only."""
-        if not Path(path).exists():
-            Path(path).touch()
+    def at_first(self, path: str, times: int, then: list[Any], **rest: Any) -> None:
+        """Do the step so many times, whichever process gets here, and not any more."""
+        with Path(path).open("a") as out:
+            out.write("here\n")
+        if len(Path(path).read_text().splitlines()) <= times:
             getattr(self, then[0])(*then[1:], **rest)
 
     def members(self, count: int, bad: dict[str, list[Any]], **rest: Any) -> None:
