@@ -302,8 +302,10 @@ class Case:
         if result.digests is None:
             return None
         subject = result.subject or result.digests.sha256
-        row = db.execute("SELECT id FROM contents WHERE subject = ?", (subject,)).fetchone()
+        row = db.execute("SELECT id, mime FROM contents WHERE subject = ?", (subject,)).fetchone()
         if row:
+            if result.mime and not row[1]:  # first met as space, which has no type
+                db.execute("UPDATE contents SET mime = ? WHERE id = ?", (result.mime, row[0]))
             return int(row[0])
         digests = result.digests
         cursor = db.execute(

@@ -115,7 +115,8 @@ class Examiner:
     """Everything a worker needs to examine entries, loaded once.
 
     Args: evidence: gives an exhibit by name, open in this process. scanners: plans with their prepared scanners.
-    seen: the type of a content whose shared result is in the case already, else None. parse, unpack: off in a pass that only scans.
+    seen: the type of a content whose shared result is in the case already, else None. parse, unpack: off where a
+    pass only scans.
     """
 
     def __init__(

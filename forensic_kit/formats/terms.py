@@ -26,6 +26,7 @@ BYTES: Final = "bytes"
 _MAX_LIST = 64 << 20  # bytes
 _MAX_TERMS = 200_000
 _PREFIX = re.compile(rf"({'|'.join(KINDS)}):")
+_NONE: Final = "\x1f"  # divides nothing: the whole line is one cell
 _TOML_TERM = re.compile(r"^\s*\[\[\s*term\s*\]\]")
 
 
@@ -122,21 +123,23 @@ def _checked(term: Term, number: int) -> Term:
 def _csv(text: str, name: str) -> Iterator[Term]:
     lines = _lines(text)
     skipped = 0
-    delimiters = ",;\t"
+    delimiters = ",;\t"  # which of them Excel writes depends on the country
     if lines[0].lower().startswith("sep=") and len(lines[0]) == 5:  # Excel's own way to say it
         delimiters, skipped = lines[0][4], 1
-    for delimiter in delimiters:
-        rows = list(_cells("\n".join(lines[skipped:]), delimiter, name, skipped))
-        first = [cell.strip().lower() for cell in rows[0][1]] if rows else []
-        if "term" in first:
-            return _columns(rows, first, name)
-        if all(len(cells) <= 1 for _, cells in rows):
-            return _numbered(((line, cells[0] if cells else "", "") for line, cells in rows), name)
-    line = next(line for line, cells in _cells("\n".join(lines[skipped:]), delimiters[0], name, skipped) if cells[1:])
-    raise Misuse(
-        f"{name}:{line}: several columns and no header called `term`. "
-        "Name the column of the terms `term`, or leave one column."
-    )
+    body = "\n".join(lines[skipped:])
+    split = {delimiter: list(_cells(body, delimiter, name, skipped)) for delimiter in (*delimiters, _NONE)}
+    for rows in split.values():
+        header = [cell.strip().lower() for cell in rows[0][1]]
+        # A header of one column says that nothing else in a line divides it: then only the last way fits.
+        if "term" in header and (len(header) > 1 or rows is split[_NONE]):
+            return _columns(rows, header, name)
+    divided = [line for delimiter in delimiters for line, cells in split[delimiter] if cells[1:]]
+    if divided:
+        raise Misuse(
+            f"{name}:{min(divided)}: several columns, or a separator inside a term, and no header called `term`. "
+            "Write `term` over the column of the terms."
+        )
+    return _numbered(((line, cells[0] if cells else "", "") for line, cells in split[delimiters[0]]), name)
 
 
 def _cells(text: str, delimiter: str, name: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
