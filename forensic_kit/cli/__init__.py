@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 from typing import Any
 
@@ -29,7 +30,17 @@ COMMANDS = {
 }
 
 
+class _PipeClosed(Exception):
+    """The reader of our output has had enough (`| head`). No OSError, which click would end with exit code 1."""
+
+
 class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _PipeClosed from error
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -67,9 +78,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         print("Stopped. What was done is kept; `run` goes on with --resume.", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has had enough (`| head`): nothing was lost.
-        sys.stderr.close()
+    except _PipeClosed:
+        # What Python still holds for standard output goes nowhere, instead of failing when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except ForensicError as error:
         print(f"forensic-kit: {error.message}", file=sys.stderr)

@@ -11,6 +11,7 @@ import pytest
 
 from forensic_kit import case, facts, registry
 from forensic_kit.errors import Misuse
+from forensic_kit.facts.charts import charts
 from forensic_kit.facts.lists import write_list
 from forensic_kit.model import Event
 from tests.plugins.reports import report_case
@@ -86,6 +87,13 @@ def test_a_rule_is_counted_by_namespace_and_name(built):
         row["text"]: (row["findings"], row["entries"]) for row in rows(built, "terms") if row["list"] == "loaders"
     }
     assert counts == {"Loader_A": (40, 40), "Never_Met": (0, 0)}
+
+
+def test_a_plan_says_how_many_items_it_has(built):
+    assert [(plan["name"], plan["run"], plan["items"]) for plan in read(built)["plans"]] == [
+        ("names", 1, 40),
+        ("loaders", 2, 2),
+    ]
 
 
 def test_gaps_come_before_notes_and_are_grouped_by_class(built):
@@ -170,6 +178,36 @@ def test_times_before_1970_count_on_their_own_day(tmp_path):
     assert [row["day"] for row in rows(tmp_path / "out", "days")] == ["1969-12-31"]
 
 
+def test_a_few_far_off_times_do_not_flatten_the_chart_of_the_rest():
+    # One time on 1980-01-01, 100 on each of ten days from 2024-03-01; 3652 and 19783 days after 1970-01-01.
+    days = [(3652, 1, 0), *((19783 + number, 100, number) for number in range(10))]
+    whole, detail = charts(days)
+    first = {"label": "1980", "files": 1, "events": 0}
+    assert (whole["unit"], whole["slots"][0], len(whole["slots"])) == ("year", first, 45)
+    assert whole["slots"][-1] == {"label": "2024", "files": 1000, "events": 45}
+    ends = (detail["slots"][0]["label"], detail["slots"][-1]["label"])
+    assert (detail["unit"], ends) == ("day", ("2024-03-01", "2024-03-10"))
+    assert detail["outside"] == {"files": 1, "events": 0}
+
+
+def test_times_that_lie_together_have_one_chart_without_gaps():
+    assert charts([(19783, 5, 1), (19783 + 200, 7, 0)]) == [
+        {
+            "unit": "month",
+            "slots": [
+                {"label": "2024-03", "files": 5, "events": 1},
+                *({"label": f"2024-{month:02d}", "files": 0, "events": 0} for month in range(4, 9)),
+                {"label": "2024-09", "files": 7, "events": 0},
+            ],
+            "outside": {"files": 0, "events": 0},
+        }
+    ]
+
+
+def test_no_times_have_no_chart():
+    assert charts([]) == []
+
+
 def test_a_pass_that_is_not_finished_is_said(tmp_path):
     folder = report_case.make(tmp_path / "case", 60)
     with case.open_case(folder, writable=True) as opened:
@@ -229,12 +267,14 @@ def test_limits_come_only_from_the_plugin_file_that_the_case_names(tmp_path):
     plugin = loaded.loaded["windows.recycle_bin"]
     case.create(tmp_path / "case", "A. Examiner").close()
     with case.open_case(tmp_path / "case", writable=True) as opened:
-        plan = report_case._plan([]) | {"plugins": {"windows.recycle_bin": plugin.sha256, "report.pdf": "0" * 64}}
+        plan = report_case._plan([]) | {
+            "plugins": {"artefacts/windows.recycle_bin": plugin.sha256, "images/raw": "0" * 64}
+        }
         opened.start_run(plan, report_case._facts("2026-05-06T08:00:00Z"))
     facts.write_report(tmp_path / "case", tmp_path / "out", (), loaded)
     said = {item["name"]: (item["described"], item["limits"]) for item in read(tmp_path / "out")["plugins"]}
     assert said == {
-        "report.pdf": (False, []),
+        "raw": (False, []),
         "windows.recycle_bin": (True, list(plugin.plugin.limits)),
     }
 

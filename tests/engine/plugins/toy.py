@@ -153,8 +153,8 @@ class ToyScanner(Scanner, api=1):
         self._word = plan.settings["word"].encode()
 
     def scan(self, content: Content) -> Iterator[Record | At | Problem]:
-        data = bytes(content.data)
-        do(data[:8].split(b" ")[0].decode("latin-1"))
+        data = content.data  # bytes or a mapping: never copied, a content may be larger than memory
+        do(bytes(data[:8]).split(b" ")[0].decode("latin-1"))
         position = data.find(self._word)
         while position != -1 and position < len(data) - content.margin:
             yield At(content.base + position, Needle(self._word.decode()))
