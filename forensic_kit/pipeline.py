@@ -209,6 +209,7 @@ class _Run:
             {name: plans for name, (plans, _) in self._todo.items()},
             [name for name, (_, base) in self._todo.items() if base],
             units,
+            {name: facts["paths"] for name, facts in self._facts.items()},
         )
         self._units = units
         self._work_file.write_bytes(_pack(work))

@@ -17,7 +17,7 @@ import msgspec
 from forensic_kit import api, evidence, lookup, registry
 from forensic_kit.bytesource import FileSource
 from forensic_kit.content import Hasher, fault_text, pieces_of
-from forensic_kit.errors import ForensicError, Misuse
+from forensic_kit.errors import EvidenceLost, ForensicError, Misuse
 from forensic_kit.examine import Announce, Examiner
 from forensic_kit.formats import sidecar
 from forensic_kit.model import Account, FileEntry, Locator, Problem
@@ -54,6 +54,8 @@ class Work(msgspec.Struct):
     parse: list[str]
     #: Identity of the set of shared plans, by exhibit.
     units: dict[str, str]
+    #: Paths of all files of each exhibit as they were when the pass began.
+    paths: dict[str, list[str]]
 
 
 class Planned(msgspec.Struct):
@@ -117,6 +119,7 @@ class Worker:
         self._opened: dict[str, evidence.OpenEvidence] = {}
         self._examiners: dict[str, Examiner] = {}
         self._case: sqlite3.Connection | None = None
+        self._in_pass = False
         self._tasks: dict[str, Callable[[bytes, frozenset[str], Announce, Emit], None]] = {
             "open": self._open,
             "plan": self._plan,
@@ -131,9 +134,25 @@ class Worker:
         self, kind: str, key: str, payload: bytes, avoid: frozenset[str], announce: Announce, emit: Emit
     ) -> None:
         """Do one item."""
+        self._in_pass = kind in ("list", "examine", "verify") and bool(self._setup.work)
         self._tasks[kind](payload, avoid, announce, emit)
 
     def _evidence(self, name: str) -> evidence.OpenEvidence:
+        """An exhibit, opened once in this process. Raises EvidenceLost where a pass has begun and it is not as it was:
+        its storage went away, and nothing may be read as if it were empty."""
+        if name not in self._opened and self._in_pass:
+            try:
+                opened = self._open_exhibit(name)
+            except Misuse as error:
+                raise EvidenceLost(f"{error.message} It could be opened before; then use --resume.") from error
+            if opened.facts["paths"] != self._work.paths[name]:
+                raise EvidenceLost(
+                    f"{name}: files of this exhibit that were there when the pass began are not there now. "
+                    "Check the storage that holds the evidence, then use --resume."
+                )
+        return self._open_exhibit(name)
+
+    def _open_exhibit(self, name: str) -> evidence.OpenEvidence:
         if name not in self._setup.exhibits:
             known = ", ".join(self._setup.exhibits)
             raise Misuse(f"no exhibit is called {name!r} here. There is: {known}. --exhibit NAME=PATH names one.")

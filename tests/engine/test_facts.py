@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from forensic_kit.errors import Misuse
 from forensic_kit.facts.charts import charts
 from forensic_kit.facts.lists import write_list
 from forensic_kit.model import Event
+from tests.conftest import ROOT
 from tests.plugins.reports import report_case
 
 
@@ -316,3 +318,25 @@ def test_the_list_of_all_entries_is_written_only_when_asked_for(made, built, tmp
     assert "files" not in read(built)["lists"]
     facts.write_report(made, tmp_path / "out", (), registry.Registry(), all_files=True)
     assert read(tmp_path / "out")["lists"]["files"]["rows"] == 2006  # 2,000 files, 4 cells, a folder and the copy in it
+
+
+#: Keys that are data of the case made here and not names of fields.
+DATA = re.compile(r"[A-Z].*|.*[./ -].*|utf8|hyperscan|pytsk3|typst|folding|keywords|yara|libmagic|slack|areas|lists")
+OUTCOMES = {"content", "terms", "type", "done", "duplicate", "empty", "failed", "partial", "skipped", "windowed"}
+KINDS = {"file", "directory", "unallocated", "record"}
+
+
+def names(value: object) -> set[str]:
+    """The keys of all objects in some facts."""
+    if isinstance(value, list):
+        return set().union(*map(names, value))
+    if not isinstance(value, dict):
+        return set()
+    return {key for key in value if not DATA.fullmatch(key)}.union(*map(names, value.values()))
+
+
+def test_every_field_stands_in_the_reference(built):
+    page = (ROOT / "docs" / "reference" / "report-json.md").read_text(encoding="utf-8")
+    quoted = [*re.findall("`([^`]+)`", page), *re.findall("^## (.*)$", page, re.MULTILINE)]
+    fields = names(read(built)).union(*(names(rows(built, name)[0]) for name in ("timeline", "terms", "days")))
+    assert sorted(fields - set(re.findall(r"\w+", " ".join(quoted))) - OUTCOMES - KINDS - {"name", "version"}) == []
