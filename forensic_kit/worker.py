@@ -41,6 +41,7 @@ TASK: Final = 17  #: `Task`
 _GATHER: Final = 64 << 10  # bytes of results that may wait for company
 _WAIT: Final = 0.05  # seconds that they may wait while more are emitted
 _TEXT: Final = 500  # characters of a foreign error's message that are kept
+_BUFFER: Final = 4 << 20  # bytes of results that a worker may be ahead of the parent
 _READ: Final = 256 << 10  # bytes the parent takes from one pipe before the next one's turn
 _TAIL: Final = 4 << 10  # bytes the parent keeps of what a worker writes to stderr
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
@@ -291,6 +292,9 @@ class Process:
         import subprocess
 
         ours, theirs = socket.socketpair()
+        # Room for the results of a shard, so that a worker goes on while the parent keeps those of another; the
+        # system gives what it allows.
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
         reading, writing = os.pipe()
         code = f"from forensic_kit.worker import main; main({theirs.fileno()}, {os.getpid()})"
         try:

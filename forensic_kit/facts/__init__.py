@@ -91,7 +91,7 @@ def _facts(case: Case, folder: Path, plugins: Registry, *, all_files: bool) -> d
         "files": files.facts(case, reader),
         "runs": runs,
         "plugins": provenance.plugins(runs, plugins, tally.plugins | gaps.plugins),
-        "plans": provenance.plans(reader),
+        "plans": provenance.plans(case, reader),
         "audit": parts.audit_head(case),
         "lists": lists,
     }

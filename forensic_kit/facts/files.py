@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from forensic_kit.case import Case
+from forensic_kit.facts.charts import charts
 from forensic_kit.facts.results import DAY, day_text
 from forensic_kit.queries import Reader
 
@@ -125,7 +126,7 @@ class TimeCounts:
         return {name: counts[day] for name, counts in self._times.items()} | {"events": self._events[day]}
 
     def facts(self) -> Row:
-        """Totals, and the same by month."""
+        """Totals, the same by month, and charts."""
         months: dict[str, Row] = {}
         totals: Counter[str] = Counter()
         for row in self.rows():
@@ -133,9 +134,12 @@ class TimeCounts:
             for name, count in row.items():
                 month[name] += count
                 totals[name] += count
+        days = sorted(set(self._events).union(*self._times.values()))
+        files = ((day, sum(counts[day] for counts in self._times.values()), self._events[day]) for day in days)
         return {
             "file_times": {name: totals[name] for name in self._times},
             "months": [{"month": month} | counts for month, counts in months.items()],
+            "charts": charts(files),
         }
 
 

@@ -47,7 +47,8 @@ def plugins(runs_: list[Row], registry: Registry, with_results: set[str]) -> lis
         for name, digest in run["plugins"].items():
             seen.setdefault((name, digest), []).append(run["run"])
     found = []
-    for (name, digest), numbers in sorted(seen.items()):
+    for (kind_and_name, digest), numbers in sorted(seen.items()):
+        kind, _, name = kind_and_name.rpartition("/")
         here = registry.loaded.get(name)
         same = here.plugin if here is not None and here.sha256 == digest else None
         found.append(
@@ -58,7 +59,7 @@ def plugins(runs_: list[Row], registry: Registry, with_results: set[str]) -> lis
                 "has_results": name in with_results,
                 # Only the file with this digest may speak for it.
                 "described": same is not None,
-                "kind": same.kind if same else "",
+                "kind": kind,
                 "version": same.version if same else "",
                 "source": same.source if same else "",
                 "limits": list(same.limits) if same else [],
@@ -67,8 +68,9 @@ def plugins(runs_: list[Row], registry: Registry, with_results: set[str]) -> lis
     return found
 
 
-def plans(reader: Reader) -> list[Row]:
+def plans(case: Case, reader: Reader) -> list[Row]:
     """What each pass looked for: scanner, list or rule set, its files by digest and how many items it has."""
+    counts = dict(case.db.execute("SELECT digest, count(*) FROM plan_items GROUP BY digest").fetchall())
     return [
         {
             "run": plan["run"],
@@ -76,7 +78,7 @@ def plans(reader: Reader) -> list[Row]:
             "name": plan["name"],
             "stage": plan["stage"],
             "digest": plan["digest"],
-            "items": plan["items"],
+            "items": counts.get(plan["digest"], 0),
             "files": plan.get("files", {}),
             "engine": plan.get("engine", {}),
             "settings": plan.get("settings", {}),

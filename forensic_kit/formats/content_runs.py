@@ -66,12 +66,20 @@ def with_tail(runs: Sequence[Run], size: int) -> tuple[Run, ...]:
 
 
 def without_end_hole(runs: Sequence[Run], size: int) -> tuple[Run, ...]:
-    """The same runs without the hole that begins behind ``size``, which some file systems list."""
+    """The same runs without the hole behind ``size`` that some file systems list."""
     rest = length_of(runs) - size
     if rest > 0 and runs[-1][0] == SPARSE:
         length = runs[-1][1] - rest
         return (*runs[:-1], (SPARSE, length)) if length > 0 else tuple(runs[:-1])
     return tuple(runs)
+
+
+def placed(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The same runs up to the last one that is no hole."""
+    found = list(runs)
+    while found and found[-1][0] == SPARSE:
+        found.pop()
+    return tuple(found)
 
 
 def uninitialised(runs: Sequence[Run], initialised: int, size: int) -> tuple[Run, ...]:

@@ -28,9 +28,9 @@ _SUPER = Layout(
     _free="Q",
     first_data_block="I",
     log_block_size="I",
-    log_cluster_size="I",
+    _log_cluster_size="I",
     blocks_per_group="I",
-    clusters_per_group="I",
+    _clusters_per_group="I",
     inodes_per_group="I",
     _times="Q",
     _mounts="I",
@@ -52,7 +52,7 @@ _WIDE = Layout("<", descriptor_size="H", _defaults="I", first_meta_bg="I")  # at
 _HIGH = Layout("<", blocks_count_hi="I")  # at 0x150
 _BACKUPS = Layout("<", first="I", second="I")  # at 0x24C
 
-_SPARSE_SUPER, _GDT_CSUM, _BIGALLOC, _METADATA_CSUM = 0x1, 0x10, 0x200, 0x400  # ro_compat
+_SPARSE_SUPER, _GDT_CSUM, _METADATA_CSUM = 0x1, 0x10, 0x400  # ro_compat
 _META_BG, _64BIT = 0x10, 0x80  # incompat
 _SPARSE_SUPER2 = 0x200  # compat
 _BLOCK_UNINIT = 0x2  # bg_flags
@@ -133,12 +133,11 @@ class ExtVolume:
         self._inode = fields.inode_size if fields.revision else 128
         self._reserved_gdt = _TAIL.read(data, 0xCE).reserved_gdt_blocks
         self._backups = tuple(_BACKUPS.read(data, 0x24C).values())
-        # Blocks are counted from first_data_block on; a bit of the bitmap stands for a cluster (bigalloc) or block.
+        # Blocks are counted from first_data_block on.
         count = self._blocks - fields.first_data_block
-        self._groups = max(0, (count + fields.blocks_per_group - 1) // fields.blocks_per_group)
-        self._per_bit = 1
-        if fields.feature_ro_compat & _BIGALLOC and fields.log_block_size <= fields.log_cluster_size <= 20:
-            self._per_bit = 1 << (fields.log_cluster_size - fields.log_block_size)
+        groups = (count + fields.blocks_per_group - 1) // fields.blocks_per_group
+        # There is a descriptor for each group, so the volume bounds them, whatever the superblock says.
+        self._groups = max(0, min(groups, source.size // self._descriptor))
 
     # --- groups ---
 
@@ -211,10 +210,8 @@ class ExtVolume:
             if found is None:
                 return
             bitmap = self._source.read(found.block_bitmap * self._block, self._block)
-            bits = (blocks + self._per_bit - 1) // self._per_bit
-            for bit, count in bitmap_ranges([bitmap], bits):
-                start = bit * self._per_bit
-                yield first + start, min(count * self._per_bit, blocks - start)
+            for bit, count in bitmap_ranges([bitmap], blocks):
+                yield first + bit, count
 
     def _without_bitmap(self) -> Iterator[int]:
         """The groups whose bitmap was never written: nothing but file-system tables is in them."""
@@ -244,8 +241,8 @@ class ExtVolume:
 
     def _add_tables(self, unwritten: dict[int, list[tuple[int, int]]]) -> None:
         """Add the bitmaps and inode tables, of whichever group, that lie in groups without a bitmap (flex_bg)."""
-        table = (self._super.inodes_per_group * self._inode + self._block - 1) // self._block
         per_group = self._super.blocks_per_group
+        table = min((self._super.inodes_per_group * self._inode + self._block - 1) // self._block, per_group)
         for group in range(self._groups if unwritten else 0):
             found = self._group(group)
             if found is None:

@@ -124,12 +124,13 @@ def _csv(text: str, name: str) -> Iterator[Term]:
     lines = _lines(text)
     skipped = 0
     delimiters = ",;\t"  # which of them Excel writes depends on the country
-    if lines[0].lower().startswith("sep=") and len(lines[0]) == 5:  # Excel's own way to say it
-        delimiters, skipped = lines[0][4], 1
+    said = re.fullmatch(r"sep=([,;|\t])", lines[0], re.IGNORECASE)  # Excel's own way to say it
+    if said:
+        delimiters, skipped = said[1], 1
     body = "\n".join(lines[skipped:])
     split = {delimiter: list(_cells(body, delimiter, name, skipped)) for delimiter in (*delimiters, _NONE)}
     for rows in split.values():
-        header = [cell.strip().lower() for cell in rows[0][1]]
+        header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
         # A header of one column says that nothing else in a line divides it: then only the last way fits.
         if "term" in header and (len(header) > 1 or rows is split[_NONE]):
             return _columns(rows, header, name)
