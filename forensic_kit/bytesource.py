@@ -26,6 +26,8 @@ class Fault(NamedTuple):
     offset: int  #: in the source that reports it (for an image: in the decoded medium)
     length: int
     reason: str
+    #: True where the bytes are no longer anywhere (a deleted file's clusters): a limit of what is left, no failure.
+    gone: bool = False
 
 
 class Faults:
@@ -34,9 +36,9 @@ class Faults:
     def __init__(self) -> None:
         self._seen: dict[Fault, None] = {}
 
-    def add(self, offset: int, length: int, reason: str) -> None:
+    def add(self, offset: int, length: int, reason: str, *, gone: bool = False) -> None:
         """Record one unreadable range; the same range twice counts once."""
-        self._seen[Fault(offset, length, reason)] = None
+        self._seen[Fault(offset, length, reason, gone)] = None
 
     def drain(self) -> list[Fault]:
         """All faults since the last call, by offset."""

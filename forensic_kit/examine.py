@@ -511,10 +511,17 @@ def _until_error(pieces: Iterator[bytes], look: _Look) -> Iterator[bytes]:
 
 def _note_faults(look: _Look, source: ByteSource | None) -> None:
     faults = source.faults.drain() if source else []
-    if faults:
-        look.outcome("content", "partial", "bad sectors")
-        text = f"parts could not be read and count as zeros: {fault_text(faults)}"
-        look.problem(Problem("gap", text, "unreadable", faults[0].offset), "content")
+    if not faults:
+        return
+    gone = all(fault.gone for fault in faults)
+    look.outcome("content", "partial", "incomplete" if gone else "bad sectors")
+    if gone:
+        problem = Problem(
+            "note", f"parts are not there any more and count as zeros: {fault_text(faults)}", "incomplete"
+        )
+    else:
+        problem = Problem("gap", f"parts could not be read and count as zeros: {fault_text(faults)}", "unreadable")
+    look.problem(msgspec.structs.replace(problem, offset=faults[0].offset), "content")
 
 
 def _where(entry: FileEntry, plugin: api.Plugin) -> Where:

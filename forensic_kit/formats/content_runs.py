@@ -100,11 +100,12 @@ def slack(runs: Sequence[Run], size: int) -> tuple[Run, ...]:
 
 
 class Padded(ByteSource):
-    """Content of which the last part has no place: zeros there, reported as a fault."""
+    """Content of which the last part has no place: zeros there, reported as a fault; ``gone``: of a deleted file."""
 
-    def __init__(self, below: ByteSource, size: int, reason: str) -> None:
+    def __init__(self, below: ByteSource, size: int, reason: str, *, gone: bool) -> None:
         self._below = below
         self._reason = reason
+        self._gone = gone
         self.size = size
         self.name = below.name
         self.faults = below.faults
@@ -112,7 +113,7 @@ class Padded(ByteSource):
     def _read(self, offset: int, length: int) -> bytes:
         data = self._below.read(offset, length)
         if len(data) < length:
-            self.faults.add(offset + len(data), length - len(data), self._reason)
+            self.faults.add(offset + len(data), length - len(data), self._reason, gone=self._gone)
             data += bytes(length - len(data))
         return data
 

@@ -56,7 +56,7 @@ class Contents:
             flags = int(run.flags)
             if flags & libtsk_values.RUN_ENCRYPTED:
                 return
-            if flags & libtsk_values.RUN_FILLER:
+            if flags & libtsk_values.RUN_FILLER and self.family != "EXT":  # there it stands for a hole between extents
                 part.flags |= libtsk_values.UNREADABLE
             hole = bool(flags & (libtsk_values.RUN_SPARSE | libtsk_values.RUN_FILLER))
             blocks.append((int(run.offset), int(run.addr), int(run.len), hole))

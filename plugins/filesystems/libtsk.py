@@ -336,7 +336,8 @@ class LibTsk(api.FileSystem, api=1):
             placed = api.Runs(self._volume.source, entry.runs, entry.size)
             if placed.size == entry.size:
                 return placed
-            return content_runs.Padded(placed, entry.size, "the file system has no clusters for this part")
+            reason = "the file system has no clusters for this part"
+            return content_runs.Padded(placed, entry.size, reason, gone=not entry.allocated)
         if not entry.size:
             return api.Memory(b"", name)
         file = self._kept_file(int(entry.locator.inode))

@@ -44,6 +44,8 @@ class Evidence(NamedTuple):
     folder: Path
     #: SHA-256 by path.
     hashes: dict[str, str]
+    #: Without empty files: tsk_recover does not write them.
+    not_empty: dict[str, str]
     bytes: int
 
 
@@ -62,6 +64,8 @@ def main() -> int:
         found.rule_files, found.rules = peers.count_rules(rules)
         for name in ("disk.dd", "disk.E01"):
             _read_once(evidence.folder / name)
+        if args.planted:
+            _compare_planted(_evidence(args.planted), rules, Path(folder, "planted"), found)
         for number in range(args.runs):
             _say(f"round {number + 1} of {args.runs}")
             found.loads.append(os.getloadavg()[0])
@@ -79,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare our run with the tools of the trade, on the same evidence.")
     parser.add_argument("--evidence", type=Path, required=True, help="folder made by make_evidence.py")
     parser.add_argument("--rules", type=Path, required=True, help="folder of YARA rules")
+    parser.add_argument("--planted", type=Path, help="evidence made with --plant, to compare matches only")
     parser.add_argument("--runs", type=int, default=3, help="rounds; the page gives medians (default 3)")
     parser.add_argument("--quick", action="store_true", help="three variants of our run instead of eleven")
     parser.add_argument("--work", type=Path, help="folder for what is written and deleted again (default: temporary)")
@@ -95,7 +100,9 @@ def _evidence(folder: Path) -> Evidence:
     if absent:
         raise SystemExit(f"{folder} lacks {', '.join(absent)}. Make it with make_evidence.py.")
     rows = [json.loads(line) for line in (folder / "contents.jsonl").read_text(encoding="utf-8").splitlines()]
-    return Evidence(folder, {row["path"]: row["sha256"] for row in rows}, sum(row["size"] for row in rows))
+    hashes = {row["path"]: row["sha256"] for row in rows}
+    not_empty = {row["path"]: row["sha256"] for row in rows if row["size"]}
+    return Evidence(folder, hashes, not_empty, sum(row["size"] for row in rows))
 
 
 def _read_once(path: Path) -> None:
@@ -124,12 +131,26 @@ def _round(evidence: Evidence, rules: Path, work: Path, found: Results) -> None:
     shutil.rmtree(work)
 
 
+def _compare_planted(evidence: Evidence, rules: Path, work: Path, found: Results) -> None:
+    """The same comparison where there is much to be found. Nothing of it is measured."""
+    _say("planted matches")
+    aside = Results([], len(evidence.hashes), evidence.bytes)
+    tools = _tools(evidence, rules, work / "tools", aside)
+    ours.run(SAME_WORK, evidence.folder, rules, work / "ours")
+    seen = ours.seen(work / "ours", set(evidence.hashes))
+    aside.differ(agreement.of_hashes(evidence.hashes, seen.hashes, "fkit"))
+    aside.differ(agreement.of_matches(tools, seen.matches))
+    found.differ(f"planted: {line}" for line in aside.differences)
+    found.planted_files, found.planted_matches = aside.files, len(tools)
+    shutil.rmtree(work)
+
+
 def _tools(evidence: Evidence, rules: Path, work: Path, found: Results) -> set[agreement.Match]:
     """Run the chain of tools; the matches of its yara."""
     for step, cost in peers.chain(evidence.folder / "disk.E01", rules, work):
         found.tools.setdefault(step, []).append(cost)
         _tell(step, cost)
-    found.differ(agreement.of_hashes(evidence.hashes, peers.hashes(work), "tsk_recover and hashdeep"))
+    found.differ(agreement.of_hashes(evidence.not_empty, peers.hashes(work), "tsk_recover and hashdeep"))
     matches = peers.matches(work)
     shutil.rmtree(work)
     return matches

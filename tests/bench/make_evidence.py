@@ -52,7 +52,7 @@ class Wanted(NamedTuple):
     path: str  #: on the disk, with ``/`` and without a leading one
     size: int
     origin: Path | None  #: None for content made from the seed
-    head: bytes = b""  #: the first bytes of made content
+    head: bytes = b""  #: the first bytes of made content, or all of it
 
 
 def main() -> int:
@@ -70,6 +70,8 @@ def main() -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     wanted = plan(args.bytes, args.seed)
+    if args.plant:
+        wanted = sorted([*wanted, *_planted(args.plant)])
     total = sum(item.size for item in wanted)
     _disk(args.out, wanted, args.seed, total + int(FULL_FREE * args.bytes / FULL_BYTES) + 64 * PIECE)
     filled = time.monotonic()
@@ -93,6 +95,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("bench-evidence"), help="folder for disk.dd and disk.E01")
     parser.add_argument("--bytes", type=int, default=FULL_BYTES, help="bytes of file content (default 2.4 GB)")
     parser.add_argument("--seed", type=int, default=20260302, help="chooses the files and makes the random content")
+    parser.add_argument(
+        "--plant", type=Path, metavar="RULES", help="add files that hold the strings of these YARA rules"
+    )
     parser.add_argument("--no-e01", dest="e01", action="store_false", help="raw only")
     return parser.parse_args()
 
@@ -112,6 +117,13 @@ def plan(content_bytes: int, seed: int) -> list[Wanted]:
     trees = _from_machine(rng, count - 1, room)
     made += _filler(rng, count - len(trees), room - sum(item.size for item in trees))
     return sorted(trees + made)
+
+
+def _planted(rules: Path) -> Iterator[Wanted]:
+    import planted  # beside this file, which runs as a script: root's Python knows nothing of the project
+
+    for name, data in planted.contents(rules):
+        yield Wanted(f"Users/analyst/Planted/{name}", len(data), None, data)
 
 
 def _from_machine(rng: random.Random, count: int, room: int) -> list[Wanted]:
@@ -174,6 +186,9 @@ def content(item: Wanted, seed: int) -> Iterator[bytes]:
                 yield piece
         if left:
             raise SystemExit(f"{item.origin} became shorter while it was being copied. Build again.")
+        return
+    if item.size <= len(item.head):
+        yield item.head[: item.size]
         return
     rng = random.Random(f"{seed}:{item.path}")
     first = item.head

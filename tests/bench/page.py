@@ -44,6 +44,8 @@ class Results:
     seen: dict[Variant, Seen] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     matches: int = 0
+    planted_files: int = 0
+    planted_matches: int = 0
     rules: int = 0
     rule_files: int = 0
     #: Rule files that do not compile, with the reason.
@@ -164,6 +166,12 @@ def _agreement(found: Results) -> Iterator[str]:
         yield (
             f"Yes. SHA-256 of all {found.files:,} files is the same in the list of what was put onto the disk, in "
             f"hashdeep's and in ours, and yara's {found.matches:,} matches (rule, file) are exactly ours."
+        )
+    if found.planted_files:
+        yield (
+            f"That the matches are the same was also tried on a disk made for it ({found.planted_files:,} files that "
+            f"hold the strings of the rules, plain, behind a program's header and as UTF-16): yara has "
+            f"{found.planted_matches:,} matches there; what differs is above."
         )
     yield ""
     for variant, seen in found.seen.items():
