@@ -73,7 +73,7 @@ class Option(NamedTuple):
     help: str
 
 
-class Credential(msgspec.Struct, frozen=True):
+class Credential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One secret. Never printed, stored or put on a command line."""
 
     kind: str  #: ``password recovery_key key_file``

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forensic_kit.errors import CaseError
+from forensic_kit.errors import Misuse
 
 SCHEMA = """
 CREATE TABLE audit(
@@ -109,10 +109,10 @@ def export(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def parse_head(text: str) -> Head:
-    """A head as commands print it: ``12 entries, head 3f...`` or ``12:3f...``. Raises CaseError if it is none."""
+    """A head as commands print it: ``12 entries, head 3f...`` or ``12:3f...``. Raises Misuse if it is none."""
     count, _, digest = text.replace(" entries, head ", ":").partition(":")
     if not count.isdigit() or len(digest) != 64:
-        raise CaseError(f"{text!r} is not the head of an audit log; it looks like 12:3f... with 64 hex digits.")
+        raise Misuse(f"{text!r} is not the head of an audit log; it looks like 12:3f... with 64 hex digits.")
     return Head(int(count), digest.lower())
 
 

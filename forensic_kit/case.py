@@ -345,7 +345,7 @@ class Case:
 def _insert_entry(db: sqlite3.Connection, volume: int, entry: FileEntry, container: int | None) -> int:
     place = next((start for start, _ in entry.runs or () if start >= 0), None)
     times = [
-        None if moment is None else moment.utc_ns
+        None if moment is None else moment.sort_ns
         for moment in (entry.modified, entry.accessed, entry.changed, entry.born, entry.deleted)
     ]
     while True:
@@ -396,7 +396,7 @@ def _add_finding(db: sqlite3.Connection, finding: Finding, run: int, content: in
         db.executemany(
             "INSERT OR IGNORE INTO events VALUES(?, ?, ?, ?)",
             (
-                (cursor.lastrowid, event.meaning, event.moment.utc_ns, msgspec.msgpack.encode(event.moment))
+                (cursor.lastrowid, event.meaning, event.moment.sort_ns, msgspec.msgpack.encode(event.moment))
                 for event in finding.events
             ),
         )

@@ -172,6 +172,8 @@ class _Run:
             "plans": {f"{plan.plugin} {plan.name}": plan.digest for plan in self._plans},
             "options": job.options,
             "verify": job.verify,
+            # How many, never a digest of them: a short secret could be guessed from one.
+            "credentials": len(job.credentials),
         }
 
     def _begin(self, wanted: dict[str, Any]) -> Outcome | None:
@@ -448,7 +450,7 @@ def _payload(todo: Todo) -> bytes:
 def _reading(wanted: dict[str, Any]) -> list[Any]:
     """What decides how evidence is listed, read, parsed and unpacked; scanners stand in their plans' digests."""
     plugins = {name: digest for name, digest in wanted["plugins"].items() if not name.startswith("scanners/")}
-    return [wanted["profile"], wanted["tool"], plugins]
+    return [wanted["profile"], wanted["tool"], wanted["credentials"], plugins]
 
 
 def _changes(name: str, before: Any, now: Any) -> Iterator[str]:

@@ -14,10 +14,15 @@ from forensic_kit.registry import resource_folder
 class Areas(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which entries are examined; what is left out is counted as skipped, with the profile as reason."""
 
+    #: Files whose name or metadata is not allocated.
     deleted: bool = True
+    #: What lies between the end of a file and the end of its last cluster.
     slack: bool = True
+    #: What no live file claims and no allocation map marks used.
     unallocated: bool = True
+    #: What an allocation map marks used and no file claims: directories, tables, journals.
     system: bool = True
+    #: What lies in archives; off, they are searched as they are stored.
     members: bool = True
 
 

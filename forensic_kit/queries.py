@@ -186,7 +186,7 @@ class Reader:
             "SELECT run, digest, facts, (SELECT count(*) FROM plan_items WHERE plan_items.digest = plans.digest) "
             "FROM plans ORDER BY run, digest"
         ):
-            yield {"run": run, "digest": digest, "items": count} | json.loads(facts)
+            yield {"run": run, "digest": digest} | json.loads(facts) | {"items": count}
 
     def plan_items(self, digest: str) -> Iterator[Row]:
         """The terms or rules of a plan."""
@@ -238,16 +238,19 @@ def _outcome(outcome: str, reason: str) -> str:
     return f"{outcome}: {reason}" if reason else outcome
 
 
+# A finding belongs to one entry, or to every entry that holds the content (but not where others own the clusters).
+_HELD = (
+    "(findings.entry IS NOT NULL AND entries.id = findings.entry) OR (findings.content IS NOT NULL "
+    "AND entries.content = findings.content AND entries.content_state <> 'overwritten')"
+)
 _HOLDERS = """
 SELECT findings.id, type, findings.plugin, version, findings.place, offset, record, whole, findings.run,
     entries.locator, entries.volume, entries.entry, contents.sha256, contents.mime,
     CASE WHEN findings.content IS NULL THEN 1 ELSE
         row_number() OVER (PARTITION BY findings.key ORDER BY entries.locator) END AS holder
-FROM findings JOIN entries ON
-    (findings.entry IS NOT NULL AND entries.id = findings.entry) OR
-    (findings.content IS NOT NULL AND entries.content = findings.content AND entries.content_state <> 'overwritten')
+FROM findings JOIN entries ON {held}
 LEFT JOIN contents ON contents.id = entries.content
-"""
+""".format(held=_HELD)  # noqa: UP032 - the text stays readable as SQL
 _FINDING_ORDER = "ORDER BY entries.locator, ifnull(offset, -1), type, findings.id"
 
 _TIMELINE = (
@@ -257,7 +260,7 @@ _TIMELINE = (
         for name in (*_TIMES, "deleted")
     )
     + " UNION ALL SELECT ns, moment, meaning, type, locator, volume, entries.entry, record FROM events "
-    "JOIN findings ON findings.key = events.finding JOIN entries ON entries.id = findings.entry "
+    f"JOIN findings ON findings.key = events.finding JOIN entries ON {_HELD} "
     "ORDER BY ns, locator, meaning, type, record"
 )
 

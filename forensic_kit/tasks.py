@@ -161,9 +161,13 @@ class Worker:
                 self._registry,
                 name,
                 Path(self._setup.exhibits[name]),
-                tuple(item for item in self._setup.credentials if item.exhibit in ("", name)),
+                self._secrets(name),
             )
         return self._opened[name]
+
+    def _secrets(self, exhibit: str) -> tuple[api.Credential, ...]:
+        """Those for all exhibits and those for this one."""
+        return tuple(item for item in self._setup.credentials if item.exhibit in ("", exhibit))
 
     # --- before the pass --------------------------------------------------------------------------------------
 
@@ -248,7 +252,7 @@ class Worker:
                 scanners=[(plan, self._scanner(plan)) for plan in work.plans if plan.digest in wanted],
                 seen=lambda subject: self._seen(subject, work.units.get(exhibit, "")),
                 parse=exhibit in work.parse,
-                credentials=tuple(self._setup.credentials),
+                credentials=self._secrets(exhibit),
             )
         return self._examiners[exhibit]
 
@@ -289,7 +293,7 @@ class Worker:
         try:
             locator = Locator.parse(text)
             opened = self._evidence(locator.exhibit)
-            secrets = tuple(self._setup.credentials)
+            secrets = self._secrets(locator.exhibit)
             for piece in lookup.pieces(opened, self._registry, locator, self._temp, secrets, entry):
                 emit(b"+" + piece)
         except ForensicError as error:

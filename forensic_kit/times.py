@@ -21,8 +21,10 @@ _EARLIEST = -62_135_596_800 * SECOND  # 0001-01-01T00:00:00
 class Moment(msgspec.Struct, frozen=True):
     """One point in time as a device wrote it down."""
 
-    #: Nanoseconds since 1970-01-01T00:00:00 on the clock that ``zone`` names.
-    ns: int
+    #: Whole seconds since 1970-01-01T00:00:00 on the clock that ``zone`` names; negative before.
+    seconds: int
+    #: Nanoseconds after that second, 0 to 999,999,999. Two fields, since nanoseconds alone outgrow 64 bits in 2262.
+    fraction: int
     #: The step of the clock in nanoseconds: 100 for FILETIME, 2 s for a FAT write time, one day for a FAT access date.
     resolution_ns: int
     #: ``utc``; ``local`` (the device's own clock, zone unknown); or an offset such as ``+01:00``.
@@ -30,19 +32,33 @@ class Moment(msgspec.Struct, frozen=True):
     #: The value as stored, in the notation of the format (decimal number or hex).
     raw: str
 
+    @staticmethod
+    def of(ns: int, resolution_ns: int, zone: str, raw: str) -> "Moment":
+        """The moment ``ns`` nanoseconds after 1970-01-01T00:00:00."""
+        return Moment(*divmod(ns, SECOND), resolution_ns, zone, raw)
+
+    @property
+    def ns(self) -> int:
+        """Nanoseconds since 1970-01-01T00:00:00 on the clock that ``zone`` names; may need more than 64 bits."""
+        return self.seconds * SECOND + self.fraction
+
     @property
     def iso(self) -> str:
         """ISO 8601 with as many decimals as the clock resolves; ``Z`` only when stored as UTC."""
-        seconds, fraction = divmod(self.ns, SECOND)
         try:
-            stamp = (_EPOCH + datetime.timedelta(seconds=seconds)).isoformat()
+            stamp = (_EPOCH + datetime.timedelta(seconds=self.seconds)).isoformat()
         except OverflowError:
             return f"out of range ({self.raw})"
         digits = _decimals(self.resolution_ns)
         if digits:
-            stamp += f".{fraction:09d}"[: digits + 1]
+            stamp += f".{self.fraction:09d}"[: digits + 1]
         suffix = {"utc": "Z", "local": ""}.get(self.zone, self.zone)
         return stamp + suffix
+
+    @property
+    def sort_ns(self) -> int:
+        """`utc_ns` as a database can keep it: moments outside 1677 to 2262 lie at the ends."""
+        return max(-(1 << 63), min(self.utc_ns, (1 << 63) - 1))
 
     @property
     def utc_ns(self) -> int:
@@ -67,7 +83,7 @@ def _decimals(resolution_ns: int) -> int:
 def _checked(ns: int, resolution_ns: int, zone: str, raw: int | str) -> Moment:
     if not _EARLIEST <= ns <= _LATEST:
         raise Damaged(f"the stored time {raw} lies outside the years 1 to 9999")
-    return Moment(ns, resolution_ns, zone, str(raw))
+    return Moment.of(ns, resolution_ns, zone, str(raw))
 
 
 def filetime(ticks: int) -> Moment | None:

@@ -256,5 +256,7 @@ def _gist(row: Row) -> str:
         return f"rule {record['rule']} ({record['namespace']})"
     if row["type"] == "keyword.hit":
         return f"{record['term']} [{record['encoding']}] {record['context']}"
-    parts = (value["time"] if isinstance(value, dict) and "time" in value else value for value in record.values())
-    return ", ".join(str(part) for part in parts if part not in (None, "", [], {}))[:200]
+    parts = {
+        name: value["time"] if isinstance(value, dict) and "time" in value else value for name, value in record.items()
+    }
+    return ", ".join(f"{name}={value}" for name, value in parts.items() if value not in (None, "", [], {}))[:300]

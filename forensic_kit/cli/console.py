@@ -150,8 +150,10 @@ def read_credentials(path: Path | None) -> list[Any]:
     if path is None:
         return []
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("credential", [])
-        return [msgspec.convert(table, Credential) for table in tables]
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        if set(tables) != {"credential"}:
+            raise Misuse(f"{path}: a credentials file has [[credential]] tables and nothing else.")
+        return [msgspec.convert(table, Credential) for table in tables["credential"]]
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         # Not the parser's own words: they could repeat a secret.
         raise Misuse(

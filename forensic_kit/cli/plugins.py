@@ -106,7 +106,7 @@ class {class_}(Artefact, api=1):
     name, version = "{name}", "0.1"
     paths = ("*/{name}.dat",)  # any case
     source = "name the document that describes the format"
-    limits = ("one sentence each",)
+    limits = ("Say in a sentence what it does not do.",)
 
     def parse(self, content: Content) -> Iterator[Record | At | Problem]:
         header = HEADER.read(content.data)  # raises Damaged when cut short

@@ -9,7 +9,11 @@ from forensic_kit.cli import console
 
 @click.command()
 @click.argument("case_folder", metavar="CASE", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write to; default: reports/ in the case.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder to write to; default: the next free number in the case's reports/.",
+)
 @click.option(
     "--format", "formats", multiple=True, metavar="FORMAT", help="html, pdf; default: all. report.json always."
 )
@@ -28,7 +32,7 @@ def command(
     from forensic_kit import facts, registry
     from forensic_kit.case import open_case
 
-    target = out or case_folder / "reports"
+    target = out or facts.default_folder(case_folder)
     written = facts.write_report(case_folder, target, formats, registry.load(plugin_folders))
     with open_case(case_folder, writable=True) as case:
         digests = {path.relative_to(target).as_posix(): facts.file_digest(path) for path in written}

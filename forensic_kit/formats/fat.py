@@ -390,7 +390,7 @@ def _zoned(found: Stored, stamp: int, hundredths: int, zone: int, step: int) -> 
     if moment is None or not zone & 0x80:
         return moment
     quarters = (zone & 0x7F) - (0x80 if zone & 0x40 else 0)
-    return Moment(moment.ns, step, _offset(quarters * 15), f"{stamp:#010x} {hundredths} {zone:#04x}")
+    return Moment.of(moment.ns, step, _offset(quarters * 15), f"{stamp:#010x} {hundredths} {zone:#04x}")
 
 
 def _offset(minutes: int) -> str:

@@ -245,7 +245,7 @@ def _recorded(found: Stored, seconds: int) -> Moment | None:
         return None
     here = time.localtime(seconds)
     moment = _moment(found, seconds + here.tm_gmtoff - (3600 if here.tm_isdst else 0), 0, "")
-    return moment and Moment(moment.ns, SECOND, "local", moment.raw)
+    return moment and Moment.of(moment.ns, SECOND, "local", moment.raw)
 
 
 def avoided(texts: Iterable[str]) -> Avoided:

@@ -217,4 +217,4 @@ def _fat_utc(date: int, time: int) -> tuple[Moment | None, bool]:
         moment = dos(date, time)
     except Damaged:
         return None, True
-    return (Moment(moment.ns, moment.resolution_ns, "utc", moment.raw) if moment else None), False
+    return (Moment.of(moment.ns, moment.resolution_ns, "utc", moment.raw) if moment else None), False

@@ -139,7 +139,7 @@ def uuid_time(identifier: uuid.UUID) -> Moment | None:
     if identifier.version != 1 or identifier.time <= _UUID_TO_FILETIME:
         return None
     moment = filetime(identifier.time - _UUID_TO_FILETIME)
-    return moment and Moment(moment.ns, moment.resolution_ns, moment.zone, f"{identifier.time:#x}")
+    return moment and Moment.of(moment.ns, moment.resolution_ns, moment.zone, f"{identifier.time:#x}")
 
 
 # Each part gives the offset after it, or -1 where its length is lost and with it the place of all that follows.

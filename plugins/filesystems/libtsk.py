@@ -168,7 +168,7 @@ class LibTsk(api.FileSystem, api=1):
         if self._others:
             yield api.note(
                 f"the volume also shows signs of {', '.join(self._others)}, which is not listed; it was opened as "
-                f"{self.facts.type}. If that is wrong, use --volume-at OFFSET:FS.",
+                f"{self.facts.type}. Compare with another tool if its files look wrong.",
                 error="also",
             )
         if self._family in _MAPPED and self.used() is None:

@@ -29,7 +29,7 @@ _OTHERS = (
 
 
 class Ewf(Image, api=1):
-    """Reads E01 and s01 images in any number of segments. Limits: see ``limits``."""
+    """Reads E01 and s01 images in any number of segments."""
 
     name, version = "ewf", "1.0"
     source = (

@@ -48,7 +48,7 @@ def part_of(name: str) -> Part | None:
 
 
 class Raw(Image, api=1):
-    """Reads anything as a raw disk. Limits: see ``limits``."""
+    """Reads anything as a raw disk."""
 
     name, version = "raw", "1.0"
     order = 1000

@@ -124,7 +124,7 @@ def _remarks(disk: ByteSource, table: tuple[Slot, ...]) -> Iterator[Problem]:
     if bootsector.is_protective(table):
         yield gap(
             "the MBR says that the partitions are in a GPT, and neither its header nor the backup at the end of the "
-            "disk is there. Was the whole disk imaged? Volumes can be named by hand with --volume-at",
+            "disk is there. Was the whole disk imaged? Compare its size with the device's.",
             error="gpt-missing",
         )
     elif header is not None:

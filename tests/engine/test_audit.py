@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 from forensic_kit import audit
-from forensic_kit.errors import CaseError
+from forensic_kit.errors import Misuse
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_rewritten_log_shows_against_a_head_noted_down(log):
 
 def test_a_head_parses_from_the_words_commands_print(log):
     assert audit.parse_head(str(audit.head(log))) == audit.head(log)
-    with pytest.raises(CaseError, match="looks like"):
+    with pytest.raises(Misuse, match="looks like"):
         audit.parse_head("nonsense")
 
 

@@ -1,5 +1,6 @@
 """Expected values: [MS-DTYP] 2.3.3, the FAT specification, POSIX, and GNU date for the calendar."""
 
+import msgspec
 import pytest
 
 from forensic_kit.errors import Damaged
@@ -60,5 +61,12 @@ def test_the_creation_refinement_of_fat_adds_hundredths():
 
 
 def test_an_offset_is_taken_into_account_when_sorting():
-    assert Moment(3_600_000_000_000, 1, "+01:00", "").utc_ns == 0
-    assert Moment(0, 1, "-00:30", "").utc_ns == 1_800_000_000_000
+    assert Moment.of(3_600_000_000_000, 1, "+01:00", "").utc_ns == 0
+    assert Moment.of(0, 1, "-00:30", "").utc_ns == 1_800_000_000_000
+
+
+def test_a_time_near_the_year_9999_travels_and_sorts_like_any_other():
+    moment = webkit(265046688000000000)  # 9999-12-31T00:00:00, as Chromium writes for "never expires"
+    assert moment.iso == "9999-12-31T00:00:00.000000Z"
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(moment), type=Moment) == moment
+    assert moment.sort_ns == 2**63 - 1

@@ -61,7 +61,7 @@ def test_times_are_those_of_fls_whatever_the_zone_of_the_process(corpus: Any, to
 def test_fat_times_are_local_and_as_exact_as_their_fields(corpus: Any) -> None:
     """fls -l with TZ=UTC: 2006-04-02 06:59:58; the words by fatgen103 section 6: 26<<9|4<<5|2 and 6<<11|59<<5|29."""
     entry = by_name(opened(corpus.path("images/sleuthkit/fat_dst_test.dd")))["2006_end_of_EST"]
-    assert entry.modified == Moment(1143961198 * SECOND, 2 * SECOND, "local", "0x3482 0x377d 0")
+    assert entry.modified == Moment.of(1143961198 * SECOND, 2 * SECOND, "local", "0x3482 0x377d 0")
     assert entry.born is not None and entry.accessed is not None
     assert (entry.born.zone, entry.born.resolution_ns) == ("local", SECOND // 100)
     assert (entry.accessed.zone, entry.accessed.resolution_ns) == ("local", _DAY)
@@ -89,7 +89,7 @@ def test_ntfs_times_are_filetimes(corpus: Any) -> None:
     """istat of The Sleuth Kit 4.11.1, entry 4: Created 2023-01-23 20:45:12.000000000 (UTC)."""
     entry = by_name(opened(corpus.path("images/ntfs/testfs1.ntfs")))["$AttrDef"]
     # 1674506712 s after 1970, 11644473600 s more after 1601.
-    assert entry.born == Moment(1674506712 * SECOND, 100, "utc", "133189803120000000")
+    assert entry.born == Moment.of(1674506712 * SECOND, 100, "utc", "133189803120000000")
 
 
 def test_a_filetime_before_1970_is_not_lost(corpus: Any) -> None:

@@ -65,7 +65,7 @@ RULES = (
 
 def utc(seconds: int) -> Moment:
     """A moment in UTC, exact to 100 ns."""
-    return Moment(seconds * _SECOND + 1_234_500, 100, "utc", str(seconds))
+    return Moment.of(seconds * _SECOND + 1_234_500, 100, "utc", str(seconds))
 
 
 def digests(text: str) -> Digests:

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import re
+import sys
 
 import pytest
 
@@ -91,6 +92,17 @@ def test_windows_give_the_hits_of_the_whole(tmp_path, spelled, size):
     assert problems == []
 
 
+@pytest.mark.parametrize("piece", [64, 1000])
+def test_pieces_of_a_large_content_give_the_hits_of_the_whole(tmp_path, monkeypatch, spelled, piece):
+    _, scanner = made(tmp_path, "\n".join([*TERMS, r"regex:a+x", r"regex:\bk\w*"]), hits=100_000)
+    data = planted(spelled, size=20_000, seed=3)
+    whole, _ = scan(scanner, Piece(data))
+    module = sys.modules[type(scanner).__module__]
+    monkeypatch.setattr(module, "_PIECE", piece)
+    monkeypatch.setattr(module, "_OVERLAP", 100)
+    assert sorted(scan(scanner, Piece(data))[0], key=repr) == sorted(whole, key=repr)
+
+
 def test_overlapping_starts_all_count(tmp_path):
     _, scanner = made(tmp_path, "aa")
     assert places(scan(scanner, Piece(b"xaaa"))[0]) == [(1, "T1", "utf-8"), (2, "T1", "utf-8")]
@@ -155,6 +167,7 @@ REGEXES = [
     r"(?-i:A)[\W\d]",
     r"(?s)k.*?1",
     r"b\s(.{1,3}[ab]|.?a*)a*",  # hyperscan's start-of-match loses one of these
+    r"b\d[^a]*",  # and its streams one of these
     r"\xcf[\x80-\xff]?",
     r"a{2,}+x",
 ]
@@ -299,6 +312,15 @@ def test_a_worker_makes_the_automaton_again_where_its_file_cannot_be_used(tmp_pa
     path = tmp_path / "cache" / plan.compiled.rsplit("/", 1)[1]
     path.write_bytes(damage(path.read_bytes())) if damage else path.unlink()
     assert places(scan(prepared(plan), Piece(b"bb alpha"))[0]) == [(0, "T2", "utf-8"), (3, "T1", "utf-8")]
+
+
+def test_a_content_full_of_proposals_is_stopped_in_time(tmp_path, monkeypatch):
+    plan, scanner = made(tmp_path, "a")
+    clock = itertools.chain([0.0], itertools.repeat(float(plan.timeout + 1)))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    with pytest.raises(TimedOut):
+        scan(scanner, Piece(b"a" * 100_000))
+    assert scanner._trail.counts[0] == 4096
 
 
 def test_a_scan_over_its_time_says_so_and_keeps_what_came_before(tmp_path, monkeypatch):
