@@ -47,7 +47,7 @@ class LibTsk(api.FileSystem, api=1):
         "NTFS: a volume whose first boot sector is damaged is not opened from the copy at its end.",
         "HFS+: content compressed with zlib and extended attributes outside the B-tree are not read.",
         "ISO 9660: libtsk ignores the zone stored with each time; discs with raw sectors give no offsets.",
-        "ext: volumes with bigalloc are refused, extended attributes are not listed.",
+        "Volumes of ext with bigalloc are refused; extended attributes of ext and UFS are not listed.",
         "Names that are no valid UTF-16 are as libtsk mends them.",
         "UFS, ISO 9660 and YAFFS2: no allocation map is read, so there is no unallocated space.",
     )

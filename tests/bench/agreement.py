@@ -1,6 +1,7 @@
 """Do the tools, our run and the list of what went onto the disk say the same? What differs, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 Match = tuple[str, str, str]  # (namespace, rule, path)
 _SHOWN = 20
@@ -8,7 +9,7 @@ _SHOWN = 20
 
 def of_hashes(truth: Mapping[str, str], told: Mapping[str, str | None], who: str) -> list[str]:
     """Files whose SHA-256 is missing, wrong or of something that was not put there."""
-    return _shortened(_of_hashes(truth, told, who))
+    return shortened(_of_hashes(truth, told, who))
 
 
 def _of_hashes(truth: Mapping[str, str], told: Mapping[str, str | None], who: str) -> Iterator[str]:
@@ -21,18 +22,29 @@ def _of_hashes(truth: Mapping[str, str], told: Mapping[str, str | None], who: st
             yield f"{who}: {path} has SHA-256 {told[path]}, it went in as {truth[path]}"
 
 
-def of_matches(tools: set[Match], ours: set[Match]) -> list[str]:
-    """Matches that only one side has. Namespaces are called differently and count only where both tell several rules
-    of one name in one file."""
-    return _shortened(_of_matches(tools, ours))
+class Difference(NamedTuple):
+    """How often a rule of this name matches a file, by the yara program and by our run."""
+
+    rule: str
+    path: str
+    yara: int
+    fkit: int
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"rule {self.rule} in {self.path}: yara {self.yara} times, fkit {self.fkit} times"
 
 
-def _of_matches(tools: set[Match], ours: set[Match]) -> Iterator[str]:
+def of_matches(tools: set[Match], ours: set[Match]) -> list[Difference]:
+    """Matches that only one side has. Namespaces are called differently and count only where several rules of one
+    name match one file."""
     by_tools, by_ours = _counted(tools), _counted(ours)
-    for rule, path in sorted(by_tools.keys() | by_ours.keys()):
-        yara, fkit = by_tools.get((rule, path), 0), by_ours.get((rule, path), 0)
-        if yara != fkit:
-            yield f"rule {rule} in {path}: yara {yara} times, fkit {fkit} times"
+    return [
+        Difference(*key, by_tools.get(key, 0), by_ours.get(key, 0))
+        for key in sorted(by_tools.keys() | by_ours.keys())
+        if by_tools.get(key, 0) != by_ours.get(key, 0)
+    ]
 
 
 def _counted(matches: set[Match]) -> dict[tuple[str, str], int]:
@@ -42,6 +54,7 @@ def _counted(matches: set[Match]) -> dict[tuple[str, str], int]:
     return found
 
 
-def _shortened(lines: Iterator[str]) -> list[str]:
+def shortened(lines: Iterable[str]) -> list[str]:
+    """The first lines, and how many more there are."""
     found = list(lines)
     return found if len(found) <= _SHOWN else [*found[:_SHOWN], f"... and {len(found) - _SHOWN} more"]

@@ -113,47 +113,53 @@ def _read_once(path: Path) -> None:
 
 
 def _round(evidence: Evidence, rules: Path, work: Path, found: Results) -> None:
-    tools = _tools(evidence, rules, work / "tools", found)
+    """Everything once. The tools first: what they leave is what ours is compared with."""
+    tools, place = work / "tools", work / "ours"
+    _run_tools(evidence, rules, tools, found)
     cost, found.floor_bytes = floor.floor(evidence.folder / "disk.E01")
     found.floors.append(cost)
     _tell("floor", cost)
     for variant in found.variants:
-        place = work / "ours"
         cost = ours.run(variant, evidence.folder, rules, place)
         found.fkit[variant].append(cost)
         _tell(variant.label, cost)
         seen = found.seen[variant] = ours.seen(place, set(evidence.hashes))
+        shutil.rmtree(place)
         found.differ(agreement.of_hashes(evidence.hashes, seen.hashes, f"fkit ({variant.label})"))
         if variant == SAME_WORK:
-            found.matches = len(tools)
-            found.differ(agreement.of_matches(tools, seen.matches))
-        shutil.rmtree(place)
+            found.matches = _compare_matches(rules, tools, seen, found)
+            shutil.rmtree(tools)
     shutil.rmtree(work)
 
 
 def _compare_planted(evidence: Evidence, rules: Path, work: Path, found: Results) -> None:
     """The same comparison where there is much to be found. Nothing of it is measured."""
     _say("planted matches")
-    aside = Results([], len(evidence.hashes), evidence.bytes)
-    tools = _tools(evidence, rules, work / "tools", aside)
+    _run_tools(evidence, rules, work / "tools", Results([], 0, 0))
     ours.run(SAME_WORK, evidence.folder, rules, work / "ours")
     seen = ours.seen(work / "ours", set(evidence.hashes))
-    aside.differ(agreement.of_hashes(evidence.hashes, seen.hashes, "fkit"))
-    aside.differ(agreement.of_matches(tools, seen.matches))
-    found.differ(f"planted: {line}" for line in aside.differences)
-    found.planted_files, found.planted_matches = aside.files, len(tools)
+    found.differ(agreement.of_hashes(evidence.hashes, seen.hashes, "fkit (planted)"))
+    found.planted_files = len(evidence.hashes)
+    found.planted_matches = _compare_matches(rules, work / "tools", seen, found)
     shutil.rmtree(work)
 
 
-def _tools(evidence: Evidence, rules: Path, work: Path, found: Results) -> set[agreement.Match]:
-    """Run the chain of tools; the matches of its yara."""
+def _run_tools(evidence: Evidence, rules: Path, work: Path, found: Results) -> None:
     for step, cost in peers.chain(evidence.folder / "disk.E01", rules, work):
         found.tools.setdefault(step, []).append(cost)
         _tell(step, cost)
     found.differ(agreement.of_hashes(evidence.not_empty, peers.hashes(work), "tsk_recover and hashdeep"))
-    matches = peers.matches(work)
-    shutil.rmtree(work)
-    return matches
+
+
+def _compare_matches(rules: Path, tools: Path, seen: ours.Seen, found: Results) -> int:
+    """Tell matches apart that differ; how many the yara program has."""
+    matches = peers.matches(tools)
+    real, versions = [], []
+    for difference, by_libyara in peers.as_libyara_says(rules, tools, agreement.of_matches(matches, seen.matches)):
+        (versions if by_libyara else real).append(difference.text)
+    found.differ(agreement.shortened(real))
+    found.by_version += [text for text in versions if text not in found.by_version]
+    return len(matches)
 
 
 def _tell(what: str, cost: Cost) -> None:

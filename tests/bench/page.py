@@ -44,6 +44,8 @@ class Results:
     seen: dict[Variant, Seen] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     matches: int = 0
+    #: Matches that differ because the yara program and the libyara we run are not the same version.
+    by_version: list[str] = field(default_factory=list)
     planted_files: int = 0
     planted_matches: int = 0
     rules: int = 0
@@ -72,6 +74,7 @@ class Results:
             "loads": self.loads,
             "costs": {name: [cost._asdict() for cost in costs] for name, costs in rows.items()},
             "differences": self.differences,
+            "by_version": self.by_version,
         }
 
 
@@ -163,16 +166,27 @@ def _agreement(found: Results) -> Iterator[str]:
         yield ""
         yield from (f"- {line}" for line in found.differences)
     else:
-        yield (
+        yield from _wrapped(
             f"Yes. SHA-256 of all {found.files:,} files is the same in the list of what was put onto the disk, in "
-            f"hashdeep's and in ours, and yara's {found.matches:,} matches (rule, file) are exactly ours."
+            f"hashdeep's and in ours, and so are yara's matches, {found.matches:,} (rule, file)."
         )
+    yield ""
     if found.planted_files:
-        yield (
-            f"That the matches are the same was also tried on a disk made for it ({found.planted_files:,} files that "
-            f"hold the strings of the rules, plain, behind a program's header and as UTF-16): yara has "
-            f"{found.planted_matches:,} matches there; what differs is above."
+        yield from _wrapped(
+            f"The matches were also compared on a disk made for it: {found.planted_files:,} files, most of which hold "
+            "the strings of the rules, plain, behind a program's header and as UTF-16. There yara has "
+            f"{found.planted_matches:,} matches (rule, file)."
         )
+        yield ""
+    if found.by_version:
+        yield from _wrapped(
+            f"{len(found.by_version)} matches are otherwise because the program and the library are not the same "
+            "version of YARA (the library, asked alone, says what we say):"
+        )
+        yield ""
+        yield from (f"- {line}" for line in found.by_version)
+        yield ""
+    yield "What each run saw:"
     yield ""
     for variant, seen in found.seen.items():
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(seen.kinds.items()))

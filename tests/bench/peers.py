@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.bench import measure
+from tests.bench.agreement import Difference
 from tests.bench.make_evidence import PARTITION_START, SECTOR
 from tests.bench.measure import Cost
 
@@ -54,11 +56,32 @@ def usable_rules(folder: Path, target: Path) -> dict[str, str]:
 
 def count_rules(folder: Path) -> tuple[int, int]:
     """How many files and rules `usable_rules` copied."""
+    files = _rule_files(folder)
+    return len(files), sum(1 for _ in _compiled(files))
+
+
+def _rule_files(folder: Path) -> dict[str, Path]:
+    """By namespace: one a file, since names of rules repeat."""
+    return {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _compiled(files: dict[str, Path]) -> Any:
     import yara
 
-    paths = [str(path) for path in sorted(folder.rglob("*")) if path.is_file()]
-    compiled = yara.compile(filepaths=dict(zip(paths, paths, strict=True)), externals=dict.fromkeys(EXTERNALS, ""))
-    return len(paths), sum(1 for _ in compiled)
+    paths = {namespace: str(path) for namespace, path in files.items()}
+    return yara.compile(filepaths=paths, externals=dict.fromkeys(EXTERNALS, ""))
+
+
+def as_libyara_says(rules: Path, work: Path, differences: Iterable[Difference]) -> Iterator[tuple[Difference, bool]]:
+    """Each difference, and whether the libyara that we run, asked without us, says the same of the file as we do.
+
+    Then the difference is one between two versions of YARA.
+    """
+    compiled = None
+    for difference in differences:
+        compiled = compiled or _compiled(_rule_files(rules))
+        matches = compiled.match(str(work / "recovered" / difference.path))
+        yield difference, sum(match.rule == difference.rule for match in matches) == difference.fkit
 
 
 def _definitions() -> list[str]:
@@ -76,8 +99,7 @@ def chain(image: Path, rules: Path, work: Path) -> Iterator[tuple[str, Cost]]:
         "hashdeep",
         measure.run(["hashdeep", "-r", "-l", "-c", "md5,sha1,sha256", recovered], out=work / "hashdeep.txt", log=log),
     )
-    # One namespace a file: names of rules repeat.
-    files = [f"{path.relative_to(rules)}:{path}" for path in sorted(rules.rglob("*")) if path.is_file()]
+    files = [f"{namespace}:{path}" for namespace, path in _rule_files(rules).items()]
     compiled = work / "rules.yarc"
     yield "yarac", measure.run(["yarac", "-w", *_definitions(), *files, compiled], log=log)
     yield (

@@ -47,12 +47,17 @@ def workers():
 
 
 def test_workers_killed_from_outside_on_a_real_image_change_nothing(tmp_path, whole):
-    stop = threading.Event()
+    started, stop = threading.Event(), threading.Event()
     kills = []
 
+    def begun(progress):
+        if progress.phase == "examine":
+            started.set()
+
     def killer():
-        while not stop.is_set() and len(kills) < 6:
-            time.sleep(0.25)
+        started.wait()
+        while not stop.is_set() and len(kills) < 4:
+            time.sleep(0.2)
             for pid in workers()[:1]:
                 os.kill(pid, signal.SIGKILL)
                 kills.append(pid)
@@ -60,9 +65,10 @@ def test_workers_killed_from_outside_on_a_real_image_change_nothing(tmp_path, wh
     thread = threading.Thread(target=killer)
     thread.start()
     try:
-        pipeline.run(job(EXERCISE, tmp_path / "case"))
+        pipeline.run(job(EXERCISE, tmp_path / "case"), begun)
     finally:
         stop.set()
+        started.set()
         thread.join()
     assert kills
     assert rows(tmp_path / "case") == whole

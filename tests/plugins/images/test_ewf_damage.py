@@ -65,7 +65,7 @@ def split(made, tool):
 def examine(plugin, segments, name=""):
     """(content, faults, problems) of an image."""
     evidence = plugin.open(memory(segments, name), ())
-    return whole(evidence.source), evidence.source.faults.drain(), list(evidence.problems)
+    return whole(evidence.source), [fault[:3] for fault in evidence.source.faults.drain()], list(evidence.problems)
 
 
 def zeroed(*ranges):
@@ -116,7 +116,7 @@ def test_every_read_that_touches_a_bad_chunk_reports_it(plugin, single):
     expected = [(number * CHUNK, CHUNK, f"chunk {number} does not decompress")]
     for offset in (number * CHUNK, number * CHUNK + 512, (number + 1) * CHUNK - 1):
         source.read(offset, 1)
-        assert source.faults.drain() == expected
+        assert [fault[:3] for fault in source.faults.drain()] == expected
     source.read((number + 1) * CHUNK, CHUNK)
     assert source.faults.drain() == []
 
