@@ -3,8 +3,8 @@
 import hashlib
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,26 +13,24 @@ import msgspec
 from forensic_kit import api
 from forensic_kit.bytesource import ByteSource
 from forensic_kit.case import Result
-from forensic_kit.content import Content, Hasher, Held, Spooled, fault_text, pieces_of, read_whole, windows
-from forensic_kit.errors import ForensicError, LimitReached, Misuse, NotThisFormat, TimedOut
+from forensic_kit.content import Content, Hasher, Held, Spooled, pieces_of, read_whole, windows
+from forensic_kit.errors import ForensicError, LimitReached, Misuse, NotThisFormat
 from forensic_kit.evidence import OpenEvidence
+from forensic_kit.look import Look, note_faults, problem_of, reason, until_error
 from forensic_kit.model import (
     Digests,
-    Event,
     FileEntry,
     Finding,
     Name,
-    Outcome,
     Problem,
     Stage,
-    StageOutcome,
     Step,
     Where,
     finding_id,
 )
 from forensic_kit.profile import Profile
+from forensic_kit.records import events_of, plain
 from forensic_kit.registry import Registry, guarded
-from forensic_kit.times import Moment
 
 _HEAD: Final = 64 * 1024
 _MIB: Final = 1 << 20
@@ -46,69 +44,6 @@ class Tally:
 
     members: int = 0
     bytes: int = 0
-
-
-@dataclass
-class _Look:
-    """What is found out about one entry; becomes its Result."""
-
-    entry: FileEntry
-    container: str
-    own: dict[str, StageOutcome] = field(default_factory=dict)
-    shared: dict[str, StageOutcome] = field(default_factory=dict)
-    is_shared: bool = False
-    result: Result = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.result = Result(self.entry, self.container, own_findings=[], shared_findings=[])
-        self.result.own_problems, self.result.shared_problems = [], []
-
-    def outcome(self, stage: Stage, outcome: Outcome, reason: str = "", *, shared: bool = False) -> None:
-        """Note how a stage went; of several within a stage the worst stays."""
-        outcomes = self.shared if shared else self.own
-        before = outcomes.get(stage)
-        now = StageOutcome(stage, outcome, reason)
-        outcomes[stage] = max(before, now, key=_badness) if before else now
-
-    def problem(self, problem: Problem, stage: str, plugin: str = "", *, shared: bool = False) -> None:
-        """Note a problem, stamped with where it arose."""
-        stamped = msgspec.structs.replace(problem, stage=problem.stage or stage, plugin=problem.plugin or plugin)
-        (self.result.shared_problems if shared else self.result.own_problems).append(stamped)
-
-    def failure(self, stage: Stage, error: ForensicError, plugin: str = "", *, shared: bool = False) -> None:
-        """A plugin or the reading of a content ended with an error: partial, since what came before is kept."""
-        self.outcome(stage, "partial", _reason(error), shared=shared)
-        severity: typing.Literal["gap", "note"] = "note" if isinstance(error, LimitReached) else "gap"
-        self.problem(_problem_of(error, severity), stage, plugin, shared=shared)
-
-    def finish(self) -> Result:
-        """The result as it is sent."""
-        self.result.entry = self.entry
-        self.result.own = sorted(self.own.values())
-        self.result.shared = sorted(self.shared.values()) if self.is_shared else None
-        return self.result
-
-
-_RANK: Final = {
-    name: rank for rank, name in enumerate(("done", "empty", "known", "duplicate", "skipped", "partial", "failed"))
-}
-
-
-def _badness(outcome: StageOutcome) -> int:
-    return _RANK[outcome.outcome]
-
-
-def _reason(error: ForensicError) -> str:
-    """A short stable phrase, for counting: problems carry the sentence."""
-    if isinstance(error, TimedOut):
-        return "time-out"
-    if isinstance(error, LimitReached):
-        return "limit"
-    return type(error).__name__
-
-
-def _problem_of(error: ForensicError, severity: typing.Literal["gap", "note"] = "gap") -> Problem:
-    return Problem(severity, error.message, type(error).__name__, error.offset)
 
 
 class Examiner:
@@ -147,7 +82,7 @@ class Examiner:
 
     def examine(self, entry: FileEntry, avoid: frozenset[str], announce: Announce) -> Iterator[Result]:
         """The results of an entry's members, each after its own, and of the entry itself, last."""
-        look = _Look(entry, "")
+        look = Look(entry, "")
         left_out = self._left_out(entry)
         if left_out:
             for stage in ("content", *dict.fromkeys(plan.stage for plan, _ in self._scanners)):
@@ -157,8 +92,8 @@ class Examiner:
         evidence = self._evidence(entry.locator.exhibit)
         source = guarded(partial(evidence.open, entry, margin=True), what=f"opening {entry.kind}")
         if isinstance(source, ForensicError):
-            look.outcome("content", "failed", _reason(source))
-            look.problem(_problem_of(source), "content")
+            look.outcome("content", "failed", reason(source))
+            look.problem(problem_of(source), "content")
             yield look.finish()
             return
         source.faults.drain()  # left by an entry before: not this one's
@@ -173,7 +108,7 @@ class Examiner:
         self, entry: FileEntry, pieces: Iterator[bytes], find_companion: Callable[[str], Content | None], wanted: str
     ) -> Result:
         """A file that is in no exhibit; ``wanted`` names the one artefact plugin to use, or is empty."""
-        look = _Look(entry, "")
+        look = Look(entry, "")
         known = {plugin.name: plugin for plugin in self._artefacts}
         if wanted and wanted not in known:
             raise Misuse(f"no artefact plugin is called {wanted!r}. Known: {', '.join(sorted(known))}.")
@@ -200,7 +135,7 @@ class Examiner:
 
     def _whole(
         self,
-        look: _Look,
+        look: Look,
         pieces: Iterator[bytes],
         source: ByteSource | None,
         walk: "_Walk",
@@ -208,7 +143,7 @@ class Examiner:
     ) -> Iterator[Result]:
         """An entry whose content is shown whole."""
         entry = look.entry
-        checked = _until_error(pieces, look)
+        checked = until_error(pieces, look)
         try:
             held = read_whole(checked, entry.size, self._temp, limit=self._profile.budgets.whole_content)
         except LimitReached as error:
@@ -221,7 +156,7 @@ class Examiner:
             content = Content(entry, held.data, self._temp)
             content.find_companion = find_companion
             self._set_digests(look, content, held.digests, "")
-            _note_faults(look, source)
+            note_faults(look, source)
             look.outcome("content", "done" if content.size else "empty")
             if content.size and entry.content_state != "overwritten":
                 self._show(look, content, share=True)
@@ -235,7 +170,7 @@ class Examiner:
             held.close()
         yield look.finish()
 
-    def _windowed(self, look: _Look, source: ByteSource) -> None:
+    def _windowed(self, look: Look, source: ByteSource) -> None:
         """Space, and contents above the limit: scanned window by window while they are read."""
         entry = look.entry
         hasher = Hasher()
@@ -255,17 +190,17 @@ class Examiner:
             for stage, wanted in (("parse", self._artefacts), ("unpack", self._unpackers)):
                 if wanted:
                     look.outcome(typing.cast(Stage, stage), "skipped", "larger than the limit for whole contents")
-        _note_faults(look, source)
+        note_faults(look, source)
         look.outcome("content", "done" if entry.size else "empty")
 
-    def _set_digests(self, look: _Look, content: Content, digests: Digests, margin_digest: str) -> None:
+    def _set_digests(self, look: Look, content: Content, digests: Digests, margin_digest: str) -> None:
         look.result.digests = digests
         look.result.subject = f"{digests.sha256}:{margin_digest}" if margin_digest else digests.sha256
         content.sha256 = digests.sha256
 
     # --- consumers --------------------------------------------------------------------------------------------
 
-    def _show(self, look: _Look, content: Content, *, share: bool) -> None:
+    def _show(self, look: Look, content: Content, *, share: bool) -> None:
         """Type and scanners. What depends on the content alone is left out where the case has it already."""
         mime = self._seen(look.result.subject) if share and look.result.subject else None
         known = mime is not None
@@ -281,7 +216,7 @@ class Examiner:
             for item in self._drain(look, partial(scanner.scan, content), plan.stage, plan.plugin, shared=shared):
                 self._keep(look, item, content, scanner, shared=shared)
 
-    def _identify(self, look: _Look, content: Content, known: str = "") -> None:
+    def _identify(self, look: Look, content: Content, known: str = "") -> None:
         """Set the type, from the content or as it is known of an equal one."""
         if look.result.mime:
             content.type = look.result.mime
@@ -291,32 +226,32 @@ class Examiner:
             head = bytes(content.data[:_HEAD])
             identity = guarded(partial(plugin.identify, head, name, known), what=plugin.name)
             if isinstance(identity, ForensicError):
-                look.outcome("type", "failed", _reason(identity))
-                look.problem(_problem_of(identity), "type", plugin.name)
+                look.outcome("type", "failed", reason(identity))
+                look.problem(problem_of(identity), "type", plugin.name)
                 continue
             content.type = look.result.mime = identity.mime
             look.result.extension = identity.mismatch
             look.outcome("type", "done")
 
-    def _parse(self, look: _Look, content: Content) -> None:
+    def _parse(self, look: Look, content: Content) -> None:
         path = "/" + look.entry.locator.display.replace("!", "/")
         for plugin in self._artefacts:
             if self._wants(plugin, path, content):
                 self._parse_with(look, content, plugin)
 
-    def _parse_with(self, look: _Look, content: Content, plugin: api.Artefact) -> None:
+    def _parse_with(self, look: Look, content: Content, plugin: api.Artefact) -> None:
         # Results of a parser are kept with the entry: it may have looked at the name or at companions.
         kept = len(look.result.own_findings)
         error = self._parse_one(look, content, plugin)
         if isinstance(error, NotThisFormat) and len(look.result.own_findings) == kept:
             look.outcome("parse", "skipped", "not the format its name says")
-            look.problem(_problem_of(error, "note"), "parse", plugin.name)
+            look.problem(problem_of(error, "note"), "parse", plugin.name)
         elif error:
             look.failure("parse", error, plugin.name)
         else:
             look.outcome("parse", "done")
 
-    def _parse_one(self, look: _Look, content: Content, plugin: api.Artefact) -> ForensicError | None:
+    def _parse_one(self, look: Look, content: Content, plugin: api.Artefact) -> ForensicError | None:
         records = plugin.parse(content)
         while True:
             item = guarded(partial(next, records, None), what=plugin.name)
@@ -338,7 +273,7 @@ class Examiner:
         )
 
     def _keep(
-        self, look: _Look, item: "api.Record | api.At", content: Content, plugin: api.Plugin, *, shared: bool
+        self, look: Look, item: "api.Record | api.At", content: Content, plugin: api.Plugin, *, shared: bool
     ) -> None:
         offset, record = item if isinstance(item, api.At) else (None, item)
         where = _where(look.entry, plugin)
@@ -361,7 +296,7 @@ class Examiner:
 
     def _drain(
         self,
-        look: _Look,
+        look: Look,
         call: Callable[[], Iterator[Any]],
         stage: Stage,
         plugin: str,
@@ -384,7 +319,7 @@ class Examiner:
 
     # --- members ----------------------------------------------------------------------------------------------
 
-    def _unpack(self, look: _Look, content: Content, walk: "_Walk") -> Iterator[Result]:
+    def _unpack(self, look: Look, content: Content, walk: "_Walk") -> Iterator[Result]:
         if look.entry.is_space or not self._profile.areas.members:
             return
         for plugin in self._unpackers:
@@ -411,10 +346,10 @@ class Examiner:
                 yield from self._member(look, entry, member, content, plugin, walk)
 
     def _member(
-        self, parent: _Look, entry: FileEntry, member: api.Member, outer: Content, plugin: api.Unpacker, walk: "_Walk"
+        self, parent: Look, entry: FileEntry, member: api.Member, outer: Content, plugin: api.Unpacker, walk: "_Walk"
     ) -> Iterator[Result]:
         locator = str(entry.locator)
-        look = _Look(entry, str(parent.entry.locator))
+        look = Look(entry, str(parent.entry.locator))
         budgets = self._profile.budgets
         if locator in walk.avoid:
             look.outcome("content", "failed", "stopped its worker")
@@ -497,78 +432,12 @@ def _member_entry(container: FileEntry, label: str, member: api.Member, repeat: 
     )
 
 
-def _until_error(pieces: Iterator[bytes], look: _Look) -> Iterator[bytes]:
-    """Pieces until they end or fail; a failure is noted and what came before is kept."""
-    while True:
-        piece = guarded(partial(next, pieces, None), what="reading the content")
-        if piece is None:
-            return
-        if isinstance(piece, ForensicError):
-            look.failure("content", piece)
-            return
-        yield piece
-
-
-def _note_faults(look: _Look, source: ByteSource | None) -> None:
-    faults = source.faults.drain() if source else []
-    if not faults:
-        return
-    gone = all(fault.gone for fault in faults)
-    look.outcome("content", "partial", "incomplete" if gone else "bad sectors")
-    if gone:
-        problem = Problem(
-            "note", f"parts are not there any more and count as zeros: {fault_text(faults)}", "incomplete"
-        )
-    else:
-        problem = Problem("gap", f"parts could not be read and count as zeros: {fault_text(faults)}", "unreadable")
-    look.problem(msgspec.structs.replace(problem, offset=faults[0].offset), "content")
-
-
 def _where(entry: FileEntry, plugin: api.Plugin) -> Where:
     if isinstance(plugin, api.Artefact):
         return "record"
     if entry.kind == "slack":
         return "slack"
     return "unallocated" if entry.is_space else "content"
-
-
-# --- records --------------------------------------------------------------------------------------------------
-
-
-def plain(value: Any) -> Any:
-    """A record as JSON values; a Moment as its reading, zone, resolution and raw value."""
-    if isinstance(value, Moment):
-        return {"time": value.iso, "zone": value.zone, "resolution_ns": value.resolution_ns, "raw": value.raw}
-    if isinstance(value, msgspec.Struct):
-        return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, str):
-        # A lone surrogate in one name must not fail a whole commit.
-        return value if value.isascii() else value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return value
-
-
-@cache
-def _event_fields(record: type[api.Record]) -> tuple[tuple[str, str], ...]:
-    hints = typing.get_type_hints(record, include_extras=True)
-    return tuple(
-        (name, mark.meaning)
-        for name, hint in hints.items()
-        for mark in getattr(hint, "__metadata__", ())
-        if isinstance(mark, api.When)
-    )
-
-
-def events_of(record: api.Record) -> Iterator[Event]:
-    """The fields that a record marks as moments of something."""
-    for name, meaning in _event_fields(type(record)):
-        value = getattr(record, name)
-        for moment in value if isinstance(value, tuple) else (value,):
-            if isinstance(moment, Moment):
-                yield Event(meaning, moment)
 
 
 def _pattern(path: str) -> Any:

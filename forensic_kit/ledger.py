@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from forensic_kit.case import Case
-from forensic_kit.model import OUTCOMES, StageOutcome
+from forensic_kit.model import StageOutcome, badness
 
 _BATCH = 10_000
 
@@ -72,11 +72,6 @@ class _StageSets:
 def decode(text: str) -> list[StageOutcome]:
     """A stage set as it is stored."""
     return [StageOutcome(*item) for item in json.loads(text)]
-
-
-def badness(outcome: StageOutcome) -> int:
-    """Larger is worse."""
-    return OUTCOMES.index(outcome.outcome)
 
 
 def state(stages: list[StageOutcome]) -> tuple[str, str]:

@@ -364,6 +364,11 @@ class StageOutcome(msgspec.Struct, frozen=True, order=True):
     reason: str = ""
 
 
+def badness(outcome: StageOutcome) -> int:
+    """Larger is worse."""
+    return OUTCOMES.index(outcome.outcome)
+
+
 class Event(msgspec.Struct, frozen=True, order=True):
     """Something happened at a moment, says a record."""
 

@@ -1,8 +1,6 @@
 """The run: open, verify, list, examine, commit; then the ledger. What is done is kept shard by shard."""
 
-import datetime
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 import forensic_kit
-from forensic_kit import api, case, ledger, tasks
+from forensic_kit import api, case, ledger, passes, tasks
 from forensic_kit.case import Case, Result, Todo
 from forensic_kit.errors import CaseError, Misuse
 from forensic_kit.model import OUTSIDE, FileEntry, Problem, StageOutcome
@@ -142,7 +140,7 @@ class _Run:
         """A name stands for one piece of evidence for good; it may have moved since."""
         known = self._case.exhibits()
         for name, facts in self._facts.items():
-            if name in known and _shape(facts) != _shape(known[name][2]):
+            if name in known and passes.shape(facts) != passes.shape(known[name][2]):
                 raise Misuse(
                     f"the case has other evidence called {name} ({known[name][1][0]}). "
                     f"Give this one a name of its own: --exhibit OTHER={self._job.exhibits[name]}."
@@ -182,19 +180,19 @@ class _Run:
         if last and last[1] == "running":
             if not self._job.resume:
                 raise CaseError("the last pass over this case was interrupted. Use --resume to finish it.")
-            _same_or_refuse(last[2], wanted)
+            passes.same_or_refuse(last[2], wanted)
             self._number = last[0]
             self._case.record(self._job.operator, "run resumed", {"run": last[0], "arguments": self._job.arguments})
         elif last and self._job.resume:
-            _same_or_refuse(last[2], wanted)
+            passes.same_or_refuse(last[2], wanted)
             return Outcome(last[3]["exit"], last[0], "the last pass is finished: nothing to resume", {})
-        self._todo = self._new_work(wanted)
+        self._todo = passes.new_work(wanted, self._case.runs())
         if not any(plans or base for plans, base in self._todo.values()):
             code = last[3]["exit"] if last else 0
             return Outcome(code, last[0] if last else 0, "nothing new: all of this was done in an earlier pass", {})
         for name, facts in self._facts.items():
             outside = {"number": OUTSIDE, "start": 0, "size": facts["size"], "scheme": "outside"}
-            self._case.add_evidence(name, facts["paths"], facts, [outside, *_flat(facts["volumes"])])
+            self._case.add_evidence(name, facts["paths"], facts, [outside, *passes.flat(facts["volumes"])])
         if not self._number:
             self._number = self._case.start_run(wanted, self._run_facts())
             with self._case.transaction() as db:
@@ -205,7 +203,7 @@ class _Run:
                     for item in plan.problems:
                         stamped = msgspec.structs.replace(item, stage="plan", plugin=plan.plugin)
                         case.add_problem(db, stamped, self._number)
-        units = {name: _units(self._shared(plans)) for name, (plans, _) in self._todo.items()}
+        units = {name: passes.units(self._shared(plans)) for name, (plans, _) in self._todo.items()}
         work = tasks.Work(
             self._plans,
             {name: plans for name, (plans, _) in self._todo.items()},
@@ -220,36 +218,19 @@ class _Run:
     def _shared(self, digests: list[str]) -> list[str]:
         return [plan.digest for plan in self._plans if plan.digest in digests and not plan.per_entry]
 
-    def _new_work(self, wanted: dict[str, Any]) -> dict[str, tuple[list[str], bool]]:
-        """By exhibit: the plans not run over it yet, and whether it was never read with these plugins and profile."""
-        base = _reading(wanted)
-        todo = {}
-        for name in wanted["exhibits"]:
-            plans = dict.fromkeys(wanted["plans"].values())
-            is_new = True
-            for _, status, earlier, _ in self._case.runs():
-                if status != "finished" or name not in earlier["exhibits"]:
-                    continue
-                if _reading(earlier) == base:
-                    is_new = False
-                    for digest in earlier["plans"].values():
-                        plans.pop(digest, None)
-            todo[name] = (list(plans), is_new)
-        return todo
-
     def _run_facts(self) -> dict[str, Any]:
         job = self._job
         return {
             "operator": job.operator,
             "reason": job.reason,
             "arguments": job.arguments,
-            "started": _now(),
+            "started": passes.now(),
             "ended": "",
             "exit": None,
             "tool": f"forensic-kit {forensic_kit.__version__}",
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
-            "libraries": _libraries(),
+            "libraries": passes.libraries(),
             "profile": msgspec.to_builtins(job.profile),
             "accepted_mismatch": job.accept_mismatch,
         }
@@ -312,7 +293,7 @@ class _Run:
         """List the volumes of an exhibit that are not listed yet, each in one streaming task."""
         self._progress.phase = "list"
         key = self._case.exhibits()[name][0]
-        sizes = {volume["number"]: volume["size"] for volume in _flat(self._facts[name]["volumes"])}
+        sizes = {volume["number"]: volume["size"] for volume in passes.flat(self._facts[name]["volumes"])}
         volumes = {number: row for row, number, listed in self._case.volumes(key) if not listed}
         shards = []
         for number, row in volumes.items():
@@ -426,7 +407,7 @@ class _Run:
         gaps = count("problems WHERE severity = 'gap'")
         code = code or (4 if gaps else 0)
         last = self._case.last_run()
-        facts = (last[3] if last else {}) | {"ended": _now(), "exit": code, "ledger_faults": faults}
+        facts = (last[3] if last else {}) | {"ended": passes.now(), "exit": code, "ledger_faults": faults}
         head = self._case.finish_run(self._number, facts)
         totals["adds_up"] = adds_up
         notes = count("problems WHERE severity = 'note'")
@@ -445,71 +426,3 @@ def _payload(todo: Todo) -> bytes:
     if entry.content_state == todo.content_state:
         return todo.entry
     return _pack(msgspec.structs.replace(entry, content_state=todo.content_state))
-
-
-def _reading(wanted: dict[str, Any]) -> list[Any]:
-    """What decides how evidence is listed, read, parsed and unpacked; scanners stand in their plans' digests."""
-    plugins = {name: digest for name, digest in wanted["plugins"].items() if not name.startswith("scanners/")}
-    return [wanted["profile"], wanted["tool"], wanted["credentials"], plugins]
-
-
-def _changes(name: str, before: Any, now: Any) -> Iterator[str]:
-    """What differs, as precisely as it can be named."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
-            yield from _changes(f"{name} {key}".strip(), before.get(key), now.get(key))
-    elif before != now:
-        yield name
-
-
-def _same_or_refuse(before: dict[str, Any], now: dict[str, Any]) -> None:
-    changed = list(_changes("", before, now))
-    if changed:
-        raise Misuse(
-            f"--resume finishes the pass that was begun, and these changed since: {', '.join(changed)}. "
-            "Give the same as then, or start a new case."
-        )
-
-
-def _units(digests: list[str]) -> str:
-    import hashlib
-
-    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()[:32]
-
-
-def _flat(volumes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    out = []
-    for volume in volumes:
-        out.append({key: value for key, value in volume.items() if key != "volumes"})
-        out += _flat(volume["volumes"])
-    return out
-
-
-def _shape(facts: dict[str, Any]) -> list[Any]:
-    """What does not change when evidence is moved to another folder."""
-    volumes = [
-        [volume["number"], volume["start"], volume["size"], volume["filesystem"]] for volume in _flat(facts["volumes"])
-    ]
-    return [facts["size"], facts["sector_size"], facts["stored_digests"], volumes]
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _libraries() -> dict[str, str]:
-    """Versions of everything the program stands on, read from the installed packages."""
-    import importlib.metadata
-    import re
-
-    names = importlib.metadata.requires("forensic-kit") or []
-    found = {}
-    for requirement in names:
-        if "extra ==" in requirement:
-            continue
-        name = re.split(r"[<>=!~;\s\[]", requirement, maxsplit=1)[0]
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found | {"python": sys.version.split()[0]}

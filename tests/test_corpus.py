@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from forensic_kit import pipeline, profile, registry
+from forensic_kit import passes, pipeline, profile, registry
 from forensic_kit.case import open_case
 from forensic_kit.queries import Reader
 
@@ -76,7 +76,7 @@ def files(case):
         starts = {
             (name, volume["number"]): volume["start"]
             for name, (_, _, facts) in opened.exhibits().items()
-            for volume in pipeline._flat(facts["volumes"])
+            for volume in passes.flat(facts["volumes"])
         }
         for row in Reader(opened).files("kind IN ('file', 'stream', 'link', 'system', 'other')"):
             start = starts.get((row["evidence"], row["volume"]))
@@ -116,7 +116,7 @@ def test_every_volume_of_the_manifest_has_its_file_system(corpus, case):
     wrong = []
     with open_case(case) as opened:
         known = {
-            name: {volume["start"]: volume["filesystem"] for volume in pipeline._flat(facts["volumes"])}
+            name: {volume["start"]: volume["filesystem"] for volume in passes.flat(facts["volumes"])}
             for name, (_, _, facts) in opened.exhibits().items()
         }
     for name, (_, expected) in exhibits(corpus).items():

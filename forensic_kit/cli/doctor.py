@@ -29,10 +29,10 @@ def command(case_disk: Path, as_json: bool) -> int:
 
 def _checks(disk: Path) -> Iterator[tuple[str, bool, str]]:
     from forensic_kit import registry
-    from forensic_kit.pipeline import _libraries
+    from forensic_kit.passes import libraries
     from forensic_kit.workers import default_jobs
 
-    for name, version in _libraries().items():
+    for name, version in libraries().items():
         yield f"library {name}", version != "not installed", version
     plugins = registry.load()
     yield "plugins", not plugins.broken, f"{len(plugins.loaded)} loaded, {len(plugins.broken)} broken"
