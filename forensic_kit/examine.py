@@ -13,7 +13,7 @@ import msgspec
 from forensic_kit import api
 from forensic_kit.bytesource import ByteSource
 from forensic_kit.case import Result
-from forensic_kit.content import Content, Hasher, Held, Spooled, pieces_of, read_whole, windows
+from forensic_kit.content import WINDOW, Content, Hasher, Held, Spooled, pieces_of, read_whole, windows
 from forensic_kit.errors import ForensicError, LimitReached, Misuse, NotThisFormat
 from forensic_kit.evidence import OpenEvidence
 from forensic_kit.look import Look, note_faults, problem_of, reason, until_error
@@ -85,8 +85,8 @@ class Examiner:
         look = Look(entry, "")
         left_out = self._left_out(entry)
         if left_out:
-            for stage in ("content", *dict.fromkeys(plan.stage for plan, _ in self._scanners)):
-                look.outcome(stage, "skipped", left_out)
+            look.outcome("content", "skipped", left_out)
+            self._skip_scans(look, left_out)
             yield look.finish()
             return
         evidence = self._evidence(entry.locator.exhibit)
@@ -163,8 +163,7 @@ class Examiner:
                 self._parse(look, content)
                 yield from self._unpack(look, content, walk)
             elif content.size:
-                for stage in dict.fromkeys(plan.stage for plan, _ in self._scanners):
-                    look.outcome(stage, "skipped", "overwritten")
+                self._skip_scans(look, "overwritten")
             content.discard()
         finally:
             held.close()
@@ -174,17 +173,19 @@ class Examiner:
         """Space, and contents above the limit: scanned window by window while they are read."""
         entry = look.entry
         hasher = Hasher()
-        single = entry.is_space  # a cell is one window, so its digests are known before it is scanned
+        single = entry.is_space and entry.size <= WINDOW  # so its digests are known before it is scanned
+        searched = entry.content_state != "overwritten"
         for base, data, margin in windows(source, entry.size, hasher=hasher):
             content = Content(entry, data, self._temp)
             content.base, content.margin, content.whole = base, margin, False
             if single:
                 tail = hashlib.sha256(memoryview(data)[len(data) - margin :]).hexdigest() if margin else ""
                 self._set_digests(look, content, hasher.digests, tail)
-            elif base == 0:
-                self._identify(look, content)
-            self._show(look, content, share=single)
+            if searched:
+                self._show(look, content, share=single)
             content.discard()
+        if not searched:
+            self._skip_scans(look, "overwritten")
         if not single:
             look.result.digests = hasher.digests
             for stage, wanted in (("parse", self._artefacts), ("unpack", self._unpackers)):
@@ -192,6 +193,10 @@ class Examiner:
                     look.outcome(typing.cast(Stage, stage), "skipped", "larger than the limit for whole contents")
         note_faults(look, source)
         look.outcome("content", "done" if entry.size else "empty")
+
+    def _skip_scans(self, look: Look, why: str) -> None:
+        for plan, _ in self._scanners:
+            look.outcome(plan.stage, "skipped", why)
 
     def _set_digests(self, look: Look, content: Content, digests: Digests, margin_digest: str) -> None:
         look.result.digests = digests
