@@ -6,12 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from forensic_kit.formats.atoms import Atom
+from forensic_kit.formats.widen import Runs
+
 #: What would make a line of text unreadable or turn its direction.
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: Places of one pattern in one content above which they are not kept any more.
 _MAX_PLACES: Final = 100_000
-#: Ends at most this many bytes apart are kept as one cluster.
+#: Starts of a range that are tried one by one; in a longer one `re` searches.
+_TRIES: Final = 256
+#: Bytes in which runs are looked for at once.
+_PIECE: Final = 16 << 20
+#: Places at most this many bytes apart are kept as one cluster.
 _NEAR: Final = 64
 #: Bytes kept from the window before; bounds context and look-behind.
 _TAIL: Final = 4096
@@ -57,46 +64,57 @@ class Window:
             self.buffer.release()
 
 
-class Ends:
-    """Where an automaton says that matches of one pattern end, kept as clusters of near ends."""
+class Sightings:
+    """Where one atom was seen, kept as clusters of near places."""
 
     def __init__(self) -> None:
         self._clusters: list[tuple[int, int]] = []
         self._too_many = False
 
-    def add(self, end: int) -> None:
-        """Take one more end."""
+    def add(self, place: int) -> None:
+        """Take one more place."""
         clusters = self._clusters
-        if clusters and clusters[-1][1] <= end <= clusters[-1][1] + _NEAR:
-            clusters[-1] = clusters[-1][0], end
+        if clusters and clusters[-1][1] <= place <= clusters[-1][1] + _NEAR:
+            clusters[-1] = clusters[-1][0], place
         elif not self._too_many:
-            clusters.append((end, end))
+            clusters.append((place, place))
             if len(clusters) > _MAX_PLACES:
                 self._too_many = True
                 clusters.clear()
 
-    def places(self, buffer: memoryview, alphabet: bytes, width: int | None) -> list[tuple[int, int]] | None:
-        """Ranges of ``buffer``, ascending and apart, that hold whole every match with one of these ends.
+    def starts(self, buffer: memoryview, atom: Atom) -> list[tuple[int, int]] | None:
+        """Ranges of ``buffer`` that hold the start of every match whose atom was seen.
 
-        Args: alphabet: every byte that can be part of a match; width: the most bytes a match can have, None if any.
-        Returns: None when there were too many ends to keep: then matches may be anywhere.
+        Returns: None when there were too many to keep: then matches may start anywhere.
         """
         if self._too_many:
             return None
-        outside = bytes(value not in alphabet for value in range(256))
+        outside = bytes(value not in atom.before for value in range(256))
         found: list[tuple[int, int]] = []
         before = run = 0
         for first, last in sorted(self._clusters):
-            start = _run_start(buffer, before, first, outside)
-            # Without a foreign byte since the end before, the run that began there goes on.
-            run = run if start == before else start
-            before = first
-            low = run if width is None else max(run, first - width)
-            if found and low <= found[-1][1]:
-                low, last = min(low, found[-1][0]), max(last, found[-1][1])
-                found.pop()
-            found.append((low, last))
+            if atom.most is None:
+                start = _run_start(buffer, before, first, outside)
+                # Without a foreign byte since the place before, the run that began there goes on.
+                run = run if start == before else start
+                before = first
+                low = run
+            else:
+                low = max(0, first - atom.most)
+            if last - atom.least >= low:
+                found.append((low, last - atom.least + 1))
         return found
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ranges ascending, those that touch made one."""
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if found and low <= found[-1][1]:
+            found[-1] = found[-1][0], max(high, found[-1][1])
+        else:
+            found.append((low, high))
+    return found
 
 
 def _run_start(buffer: memoryview, floor: int, end: int, outside: bytes) -> int:
@@ -109,6 +127,75 @@ def _run_start(buffer: memoryview, floor: int, end: int, outside: bytes) -> int:
             return low + place + 1
         end, step = low, min(step * 4, 1 << 20)
     return floor
+
+
+def runs_in(buffer: memoryview, runs: Runs) -> Iterator[tuple[int, int]]:
+    """Every run of ``buffer`` that is long enough, whole, ascending."""
+    table = bytearray(b" " * 256)
+    for value in runs.alphabet:
+        table[value] = ord("a")
+    unit = b"a"
+    if runs.wide:
+        table[0] = ord("0")
+        unit = b"a0"
+    needle = unit * runs.least
+    whole = re.compile(b"(?:%b)+" % unit)
+    position = 0
+    started: int | None = None  # a run that goes on behind the piece before
+    while position < len(buffer):
+        piece = bytes(buffer[position : position + _PIECE]).translate(bytes(table))
+        at = 0
+        while True:
+            if started is None:
+                at = piece.find(needle, at)
+                if at < 0:
+                    break
+                started = position + at
+            match = whole.match(piece, at)
+            at = match.end() if match else at
+            if at > len(piece) - len(unit) and position + len(piece) < len(buffer):
+                break
+            yield started, position + at
+            started = None
+        # The next piece begins where the run stopped, or early enough for one that only began.
+        position += at if started is not None else max(1, len(piece) - len(needle) + 1)
+    if started is not None:
+        yield started, len(buffer)
+
+
+def matches_from(
+    pattern: re.Pattern[bytes],
+    buffer: memoryview,
+    starts: Iterable[tuple[int, int]],
+    position: int,
+    check: Callable[[], None],
+) -> Iterator[tuple[int, int]]:
+    """The (start, end) that ``pattern.finditer(buffer, position)`` gives, tried only from ``starts``.
+
+    Args: pattern: never matches the empty text. starts: ranges, ascending, apart, one of which holds the start of
+    each match. check: called before each try; may raise.
+    """
+    next_start = 0  # there is no match between where the last search began and here
+    for low, high in starts:
+        position = max(position, low)
+        while position < high:
+            check()
+            if high <= next_start:
+                break
+            if high - position <= _TRIES:
+                match = pattern.match(buffer, position)
+                if match is None:
+                    position += 1
+                    continue
+            else:
+                match = pattern.search(buffer, position)
+                if match is None:
+                    return
+                next_start = match.start()
+                if next_start >= high:
+                    break
+            yield match.span()
+            position = match.end()
 
 
 def matches_in(

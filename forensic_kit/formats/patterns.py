@@ -1,4 +1,4 @@
-"""Terms as byte patterns: what a keyword looks like in each encoding, for `re` and for an automaton.
+"""Terms as byte patterns: what a keyword looks like in each encoding, and how its places are found.
 
 Case variants are written out byte by byte, since the two cases of a letter can have different bytes and even a
 different number of them in UTF-8. A literal's pattern can match only one length at any one start, because no
@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from forensic_kit.errors import Misuse
+from forensic_kit.formats.atoms import Atom, atoms_of, window
 from forensic_kit.formats.terms import BYTES, Term
-from forensic_kit.formats.widen import NotWidenable, Regex, byte_class, escaped
+from forensic_kit.formats.widen import NotWidenable, Regex, Runs, byte_class, escaped
 
-#: Hyperscan takes patterns of up to 16,000 characters.
-_MAX_PATTERN: Final = 15_000
+#: Characters of a pattern's source.
+_MAX_PATTERN: Final = 100_000
 #: Characters above this have no two cases (Unicode 15: the last are Adlam, U+1E943).
 _LAST_CASED: Final = 0x1F000
 #: No letter, digit, underscore (ASCII) and no Latin, Greek or Cyrillic letter, U+00C0 to U+04FF, before or after.
@@ -32,19 +33,17 @@ class Pattern(NamedTuple):
     """One term in one encoding."""
 
     encoding: str
-    #: Source of a bytes pattern for `re`, which decides; compile it with ``flags``.
+    #: Source of a bytes pattern for `re`, which decides; compile it with ``flags``. A literal's has one group: the
+    #: part that an atom is.
     decide: bytes
     flags: int
-    #: Source for an automaton without captures, look-around or anchors. It matches wherever ``decide`` does, and
-    #: may match more; empty where there is none.
-    propose: str
-    #: Of a literal: every number of bytes it can have. Empty for a regex.
-    lengths: tuple[int, ...]
-    #: Bytes behind a match that the decision may depend on.
-    reach: int
-    #: Of a regex: every byte that can be part of a match, and the most bytes one can have; None if any number.
-    alphabet: bytes = b""
-    width: int | None = None
+    is_literal: bool
+    #: Every match holds one of these rows of bytes; none if there are no rows worth looking for.
+    atoms: tuple[Atom, ...]
+    #: Of a regex: bytes behind a match that the decision may depend on.
+    reach: int = 0
+    #: Of a regex: every match lies in such a run; None if it can lie anywhere.
+    runs: Runs | None = None
 
 
 class Patterns(NamedTuple):
@@ -116,25 +115,31 @@ def unicode_version() -> str:
 
 def _literal(term: Term, encoding: str) -> Pattern | None:
     """The pattern of a text or word; None where a character does not exist in the encoding."""
-    parts = []
-    lengths = {0}
+    chars = []
     for char in term.text:
         spellings = _spellings(variants(char) if term.any_case else (char,), encoding)
         if not spellings:
             return None
-        parts.append(_alternatives(spellings))
-        steps = {len(spelling) for spelling in spellings}
-        lengths = {length + step for length in lengths for step in steps}
-    source = "".join(parts)
+        chars.append(spellings)
+    source, atoms = _row(chars, any_case=term.any_case)
     if len(source) > _MAX_PATTERN:
         raise Misuse(f"{term.source}: {len(term.text)} characters are too many for one term. Cut it short.")
-    decide = source
     if term.kind == "word":
         edges = _WORD_PARTS.get(encoding, _WORD_8_BIT)
         before = "".join(f"(?<!{edge})" for edge in edges)
         behind = "".join(f"(?!{edge})" for edge in edges)
-        decide = before + source + behind
-    return Pattern(encoding, decide.encode(), 0, source, tuple(sorted(lengths)), 2)
+        source = before + source + behind
+    return Pattern(encoding, source.encode(), 0, True, atoms)
+
+
+def _row(chars: list[list[bytes]], *, any_case: bool) -> tuple[str, tuple[Atom, ...]]:
+    """The source of some characters, the part that is looked for in a group, and what it is looked for as."""
+    first, last, rows = window(chars, any_case=any_case)
+    parts = [_alternatives(spellings) for spellings in chars]
+    source = f"{''.join(parts[:first])}({''.join(parts[first:last])}){''.join(parts[last:])}"
+    least = sum(min(map(len, spellings)) for spellings in chars[:first])
+    most = sum(max(map(len, spellings)) for spellings in chars[:first])
+    return source, tuple(Atom(row, any_case, least, most, b"") for row in rows)
 
 
 def _spellings(chars: Iterable[str], encoding: str) -> list[bytes]:
@@ -158,10 +163,10 @@ def _hex(term: Term) -> Pattern:
     digits = re.sub(r"\s+", "", term.text)
     if not re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", digits):
         raise Misuse(f"{term.source}: {term.text!r} is not a row of hexadecimal bytes, such as hex:50 4B 03 04.")
-    source = "".join(map(escaped, bytes.fromhex(digits)))
+    source, atoms = _row([[bytes([value])] for value in bytes.fromhex(digits)], any_case=False)
     if len(source) > _MAX_PATTERN:
         raise Misuse(f"{term.source}: {len(digits) // 2} bytes are too many for one term. Cut it short.")
-    return Pattern(BYTES, source.encode(), 0, source, (len(digits) // 2,), 0)
+    return Pattern(BYTES, source.encode(), 0, True, atoms)
 
 
 # --- regular expressions --------------------------------------------------------------------------------------
@@ -201,9 +206,14 @@ def _regex_in(term: Term, regex: Regex, encoding: str) -> Pattern:
             raise NotWidenable(str(error)) from error
     else:
         decide = term.text.encode()
-    propose, alphabet = regex.superset(wide=wide)
-    propose = propose if len(propose) <= _MAX_PATTERN else ""
-    return Pattern(encoding, decide, flags, propose, (), regex.reach, alphabet, regex.width)
+    atoms = atoms_of(regex, wide=wide)
+    runs = None
+    if not atoms:
+        try:
+            runs = regex.runs(wide=wide)
+        except NotWidenable:  # `re` took it as written, and what it matches cannot be told
+            runs = None
+    return Pattern(encoding, decide, flags, False, atoms, regex.reach, runs)
 
 
 def _compiles(source: bytes, flags: int) -> bool:

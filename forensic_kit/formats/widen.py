@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 #: ``\\x80`` to ``\\xff`` stand for bytes: in the tree they are private characters from here.
 _RAW: Final = 0x10FF00
@@ -21,8 +21,9 @@ _MAX_NODES: Final = 20_000
 #: Bytes behind a match that look-around may see; without look-around an anchor sees at most one unit.
 _REACH_AROUND: Final = 64 * 1024
 _REACH: Final = 8
-_MAX_ENCODED: Final = 4  # bytes of one character
-_UNBOUNDED: Final = 1 << 20  # characters
+#: A run over more values than this, or shorter than this many characters, narrows no search.
+_MOST_IN_RUN: Final = 200
+_SHORTEST_RUN: Final = 6
 
 _ESCAPE = re.compile(r"\\(x[89A-Fa-f][0-9A-Fa-f]|[23][0-7]{2}|.)", re.DOTALL)
 _DIGITS: Final = frozenset(range(0x30, 0x3A))
@@ -36,6 +37,7 @@ _CATEGORIES: Final = {
     sre.CATEGORY_WORD: (_WORDS, False),
     sre.CATEGORY_NOT_WORD: (_WORDS, True),
 }
+_NO_UNIT: Final = "it names bytes above 7F, which are no characters"
 _BYTE: Final = frozenset(range(256))
 _WIDE_WORD: Final = r"[0-9A-Za-z_]\x00"
 _WIDE_BOUNDARY: Final = f"(?:(?<={_WIDE_WORD})(?!{_WIDE_WORD})|(?<!{_WIDE_WORD})(?={_WIDE_WORD}))"
@@ -73,6 +75,14 @@ def _ranges(ordered: list[int]) -> Iterator[tuple[int, int]]:
     yield start, last
 
 
+class Runs(NamedTuple):
+    """Where a match can lie whole: a row of bytes that are all in an alphabet."""
+
+    alphabet: bytes
+    least: int  #: characters in the row
+    wide: bool  #: characters are 16-bit units whose high byte is 0
+
+
 class Regex:
     """A parsed expression.
 
@@ -82,32 +92,42 @@ class Regex:
 
     def __init__(self, text: str, *, any_case: bool, variants: Callable[[str], tuple[str, ...]]) -> None:
         flags = re.ASCII | (re.IGNORECASE if any_case else 0)
-        self._tree = _parser.parse(_ESCAPE.sub(_raw, text), flags)
-        self._flags = self._tree.state.flags
-        self._variants = variants
-        self.matches_empty = self._tree.getwidth()[0] == 0
-        around = any(op in (sre.ASSERT, sre.ASSERT_NOT) for op in _operations(self._tree))
+        self.tree = _parser.parse(_ESCAPE.sub(_raw, text), flags)
+        self.flags = self.tree.state.flags
+        self.variants = variants
+        self.is_ascii = text.isascii() and "\\" + "u" not in text.lower() and "\\N" not in text
+        self.matches_empty = self.tree.getwidth()[0] == 0
+        operations = set(_operations(self.tree))
+        around = bool(operations & {sre.ASSERT, sre.ASSERT_NOT})
+        #: Does a part repeat what another part matched?
+        self.refers = bool(operations & {sre.GROUPREF, sre.GROUPREF_EXISTS})
         #: How many bytes behind a match can decide whether it is one.
         self.reach = _REACH_AROUND if around else _REACH
-        widest = int(self._tree.getwidth()[1])
-        #: The most bytes a match can have in any encoding; None if there is no such number.
-        self.width = widest * _MAX_ENCODED if widest < _UNBOUNDED else None
 
     def source(self, *, wide: bool) -> str:
         """The expression over bytes, for `re` without flags. Raises NotWidenable."""
-        return _Writer(self._variants, wide=wide, exact=True).write(self._tree, self._flags)
+        return Writer(self.variants, wide=wide).write(self.tree, self.flags)
 
-    def superset(self, *, wide: bool) -> tuple[str, bytes]:
-        """An expression without captures, anchors and look-around that matches at least wherever `source` does, and
-        every byte that can be part of a match.
+    def runs(self, *, wide: bool) -> Runs | None:
+        """What a run of bytes must be like to hold a match; None where any bytes could.
 
-        The expression is empty if it would be too large, or if there is none.
+        Raises NotWidenable.
         """
-        writer = _Writer(self._variants, wide=wide, exact=False)
-        try:
-            return writer.write(self._tree, self._flags), bytes(sorted(writer.alphabet))
-        except (_TooLarge, NotWidenable):
-            return "", b""
+        writer = Writer(self.variants, wide=wide)
+        writer.write(self.tree, self.flags)
+        if (wide and not writer.is_narrow) or len(writer.alphabet) > _MOST_IN_RUN or self.refers:
+            return None
+        least = int(self.tree.getwidth()[0])
+        # A shorter row of such bytes stands everywhere.
+        return Runs(bytes(sorted(writer.alphabet)), least, wide) if least >= _SHORTEST_RUN else None
+
+    def encoded(self, code: int, *, wide: bool) -> bytes:
+        """The bytes of one member of the tree. Raises NotWidenable."""
+        if code >= _RAW:
+            if wide:
+                raise NotWidenable(_NO_UNIT)
+            return bytes([code - _RAW])
+        return _encoded(code, "utf-16-le" if wide else "utf-8")
 
 
 def _raw(match: re.Match[str]) -> str:
@@ -115,6 +135,19 @@ def _raw(match: re.Match[str]) -> str:
     if len(digits) == 1:
         return match[0]
     return chr(_RAW + (int(digits[1:], 16) if digits[0] == "x" else int(digits, 8)))
+
+
+def cased(members: set[int], flags: int, variants: Callable[[str], tuple[str, ...]]) -> set[int]:
+    """The members with their case variants: for ASCII letters the other ASCII letter, as in a bytes pattern."""
+    if not flags & re.IGNORECASE:
+        return members
+    found = set(members)
+    for member in members:
+        if member < 0x80:
+            found.update(ord(char) for char in (chr(member).lower(), chr(member).upper()))
+        elif member < _RAW:
+            found.update(map(ord, variants(chr(member))))
+    return found
 
 
 def _operations(tree: Any) -> Iterator[Any]:
@@ -130,21 +163,17 @@ def _operations(tree: Any) -> Iterator[Any]:
             waiting.extend(part for part in item if isinstance(part, tuple | list | _parser.SubPattern))
 
 
-class _TooLarge(Exception):
-    pass
+class Writer:
+    """Writes trees down for bytes, and remembers which bytes a match can hold."""
 
-
-class _Writer:
-    """Writes one tree once."""
-
-    def __init__(self, variants: Callable[[str], tuple[str, ...]], *, wide: bool, exact: bool) -> None:
+    def __init__(self, variants: Callable[[str], tuple[str, ...]], *, wide: bool) -> None:
         self._variants = variants
         self._wide = wide
-        self._exact = exact
-        self._groups: dict[int, tuple[Any, int]] = {}
         self._nodes = 0
-        #: The bytes that classes written so far can match.
+        #: The bytes that classes outside look-around can match; of 16-bit units with high byte 0 the low ones.
         self.alphabet: set[int] = set()
+        #: In UTF-16LE: are all units of a match U+0001 to U+00FF?
+        self.is_narrow = True
 
     def write(self, tree: Any, flags: int) -> str:
         return "".join(self._node(op, value, flags) for op, value in tree)
@@ -152,7 +181,7 @@ class _Writer:
     def _node(self, op: Any, value: Any, flags: int) -> str:
         self._nodes += 1
         if self._nodes > _MAX_NODES:
-            raise _TooLarge if not self._exact else NotWidenable("it is too large")
+            raise NotWidenable("it is too large")
         if op is sre.LITERAL:
             return self._class({value}, flags)
         if op is sre.NOT_LITERAL:
@@ -168,20 +197,22 @@ class _Writer:
         if op in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
             return self._repeat(op, value, flags)
         if op is sre.ATOMIC_GROUP:
-            return f"(?{'>' if self._exact else ':'}{self.write(value, flags)})"
+            return f"(?>{self.write(value, flags)})"
         if op is sre.GROUPREF:
-            return self._reference(value, flags)
+            return f"(?{'i' if flags & re.IGNORECASE else ''}:\\{value})"
         if op is sre.GROUPREF_EXISTS:
             group, yes, no = value
             either = f"{self.write(yes, flags)}|{self.write(no, flags) if no else ''}"
-            return f"(?({group}){either})" if self._exact else f"(?:{either})"
+            return f"(?({group}){either})"
         if op is sre.AT:
-            return self._anchor(value, flags) if self._exact else ""
+            return self._anchor(value, flags)
         if op in (sre.ASSERT, sre.ASSERT_NOT):
             direction, inner = value
             sign = ("" if direction > 0 else "<") + ("=" if op is sre.ASSERT else "!")
-            written = self.write(inner, flags)  # also where it is dropped: a later reference may want its groups
-            return f"(?{sign}{written})" if self._exact else ""
+            kept = set(self.alphabet), self.is_narrow
+            written = self.write(inner, flags)
+            self.alphabet, self.is_narrow = kept  # what is only looked at is no part of a match
+            return f"(?{sign}{written})"
         if op is sre.FAILURE:
             return r"[^\x00-\xff]"
         raise NotWidenable(f"{op} is not understood")
@@ -191,25 +222,15 @@ class _Writer:
     def _group(self, value: Any, flags: int) -> str:
         number, added, removed, inner = value
         flags = (flags | added) & ~removed
-        if number is not None:
-            self._groups[number] = inner, flags
-        opening = "(" if number is not None and self._exact else "(?:"
+        opening = "(?:" if number is None else "("
         return f"{opening}{self.write(inner, flags)})"
 
     def _repeat(self, op: Any, value: Any, flags: int) -> str:
         low, high, inner = value
         body = self.write(inner, flags)
-        if not body:
-            return ""
         count = f"{{{int(low)},{'' if high is sre.MAXREPEAT else int(high)}}}"
-        suffix = {sre.MIN_REPEAT: "?", sre.POSSESSIVE_REPEAT: "+"}.get(op, "") if self._exact else ""
+        suffix = {sre.MIN_REPEAT: "?", sre.POSSESSIVE_REPEAT: "+"}.get(op, "")
         return f"(?:{body}){count}{suffix}"
-
-    def _reference(self, number: int, flags: int) -> str:
-        if self._exact:
-            return f"(?{'i' if flags & re.IGNORECASE else ''}:\\{number})"
-        inner, inner_flags = self._groups[number]
-        return f"(?:{self.write(inner, inner_flags | re.IGNORECASE)})"
 
     def _anchor(self, where: Any, flags: int) -> str:
         lines = flags & re.MULTILINE
@@ -250,7 +271,7 @@ class _Writer:
         if not complements:
             return self._class(members, flags, negated=negated)
         # \D and the like inside a class: everything but what all of them leave out.
-        left_out = set(frozenset.intersection(*complements)) - self._cased(members, flags)
+        left_out = set(frozenset.intersection(*complements)) - cased(members, flags, self._variants)
         if any(0x7F < member < _RAW for member in members) and not self._wide:
             raise NotWidenable("a class of bytes and of characters outside ASCII cannot be mixed")
         return self._class(left_out, flags & ~re.IGNORECASE, negated=not negated)
@@ -262,20 +283,8 @@ class _Writer:
             raise ValueError(f"a class of {high - low + 1} characters is too large")
         return set(range(low, high + 1))
 
-    def _cased(self, members: set[int], flags: int) -> set[int]:
-        """The members with their case variants: for ASCII letters the other ASCII letter, as in a bytes pattern."""
-        if not flags & re.IGNORECASE:
-            return members
-        found = set(members)
-        for member in members:
-            if member < 0x80:
-                found.update(ord(char) for char in (chr(member).lower(), chr(member).upper()))
-            elif member < _RAW:
-                found.update(map(ord, self._variants(chr(member))))
-        return found
-
     def _class(self, members: set[int], flags: int, *, negated: bool = False) -> str:
-        members = self._cased(members, flags)
+        members = cased(members, flags, self._variants)
         return self._units(members, negated=negated) if self._wide else self._bytes(members, negated=negated)
 
     def _one(self, values: Iterable[int]) -> str:
@@ -304,7 +313,7 @@ class _Writer:
 
     def _units(self, members: set[int], *, negated: bool) -> str:
         if any(member >= _RAW for member in members):
-            raise NotWidenable("it names bytes above 7F, which are no characters")
+            raise NotWidenable(_NO_UNIT)
         by_high: dict[int, set[int]] = {}
         for member in members:
             if member < 0x10000:
@@ -313,14 +322,16 @@ class _Writer:
         if negated:
             if pairs:
                 raise NotWidenable("a negated class names characters that take two units")
-            rest = self._one(_BYTE) + self._one(_BYTE - set(by_high))
-            parts = [
-                self._one(_BYTE - low) + self._one({high}) for high, low in sorted(by_high.items()) if low != _BYTE
-            ]
+            self.is_narrow = False
+            rest = byte_class(_BYTE) + byte_class(_BYTE - set(by_high))
+            parts = [byte_class(_BYTE - low) + escaped(high) for high, low in sorted(by_high.items()) if low != _BYTE]
             parts += [rest] if len(by_high) < 256 else []
+            self.alphabet |= _BYTE
         else:
-            parts = [self._one(low) + self._one({high}) for high, low in sorted(by_high.items())]
-            parts += ["".join(self._one({byte}) for byte in _encoded(pair, "utf-16-le")) for pair in pairs]
+            self.is_narrow &= not pairs and not any(by_high) and 0 not in by_high.get(0, ())
+            parts = [byte_class(low) + escaped(high) for high, low in sorted(by_high.items())]
+            parts += ["".join(map(escaped, _encoded(pair, "utf-16-le"))) for pair in pairs]
+            self.alphabet |= _BYTE if not self.is_narrow else by_high.get(0, set())
         if not parts:
             return r"[^\x00-\xff]"
         return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
