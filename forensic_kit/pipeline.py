@@ -195,14 +195,7 @@ class _Run:
             self._case.add_evidence(name, facts["paths"], facts, [outside, *passes.flat(facts["volumes"])])
         if not self._number:
             self._number = self._case.start_run(wanted, self._run_facts())
-            with self._case.transaction() as db:
-                for facts in self._facts.values():
-                    for problem in facts["problems"]:
-                        case.add_problem(db, msgspec.convert(problem, Problem), self._number)
-                for plan in self._plans:
-                    for item in plan.problems:
-                        stamped = msgspec.structs.replace(item, stage="plan", plugin=plan.plugin)
-                        case.add_problem(db, stamped, self._number)
+        self._keep_first_problems()
         units = {name: passes.units(self._shared(plans)) for name, (plans, _) in self._todo.items()}
         work = tasks.Work(
             self._plans,
@@ -214,6 +207,15 @@ class _Run:
         self._units = units
         self._work_file.write_bytes(_pack(work))
         return None
+
+    def _keep_first_problems(self) -> None:
+        """What opening and planning had to say. Also on --resume: the pass may have been killed before it was kept."""
+        found = [msgspec.convert(problem, Problem) for facts in self._facts.values() for problem in facts["problems"]]
+        for plan in self._plans:
+            found += [msgspec.structs.replace(item, stage="plan", plugin=plan.plugin) for item in plan.problems]
+        with self._case.transaction() as db:
+            for problem in found:
+                case.add_problem(db, problem, self._number)
 
     def _shared(self, digests: list[str]) -> list[str]:
         return [plan.digest for plan in self._plans if plan.digest in digests and not plan.per_entry]
@@ -253,11 +255,11 @@ class _Run:
         for name, found in self._session.verify(sizes, self._show_bytes):
             facts = compare(found, self._job.expect.get(name, {}), self._before(evidence[name], moment))
             self._case.add_verification(evidence[name], self._number, moment, facts)
-            self._note_mismatch(name, moment, facts)
         fine = []
         for name in todo:
-            facts = self._case.verification(evidence[name], self._number, moment) or {}
-            if facts.get("result") != "mismatch" or self._job.accept_mismatch:
+            facts = self._case.verification(evidence[name], self._number, moment) or {"result": ""}
+            self._note_mismatch(name, moment, facts)
+            if facts["result"] != "mismatch" or self._job.accept_mismatch:
                 fine.append(name)
         return fine
 

@@ -210,4 +210,3 @@ def _rank(atoms: list[Atom]) -> tuple[int, int, int]:
     """Better ones are greater: rare rows, then a known place in the match, then few of them."""
     known = sum(atom.most is not None and atom.most - atom.least <= _LONGEST for atom in atoms)
     return min(_worth(atoms), 6), known - len(atoms), -len(atoms)
-

@@ -2,19 +2,31 @@
 
 import hashlib
 import heapq
+import itertools
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from forensic_kit.api import At, Content, Misuse, Option, Plan, PlanItem, Problem, Record, Scanner, TimedOut, note
-from forensic_kit.formats.matching import Ends, Trail, Window, context, matches_in
+from forensic_kit.formats.atoms import Atom
+from forensic_kit.formats.matching import (
+    Sightings,
+    Trail,
+    Window,
+    context,
+    matches_from,
+    matches_in,
+    merged,
+    runs_in,
+)
 from forensic_kit.formats.patterns import Pattern, patterns_of, unicode_version
 from forensic_kit.formats.terms import BYTES, Term, read_list
+from forensic_kit.formats.widen import escaped
 
 #: Bytes given to the automaton at once; hyperscan takes at most 4 GiB.
 _PIECE = 1 << 30
@@ -22,7 +34,7 @@ _PIECE = 1 << 30
 _OVERLAP = 1 << 20
 #: Proposals between two looks at the clock.
 _CALLS = 4096
-#: Bytes in which `re` alone looks for a start when the automaton cannot take a term.
+#: Bytes in which `re` alone looks for a start where nothing narrows the search.
 _ALONE = 64 << 20
 #: A match of such a term is certain to be found up to this length, as across windows.
 _ALONE_REACH = 64 * 1024
@@ -54,8 +66,8 @@ class Keywords(Scanner, api=1):
         "are different bytes and different terms.",
         "A term inside compressed or encoded bytes is found only where an unpacker decodes them.",
         "Regular expressions match bytes (in UTF-16LE: 16-bit units), from left to right without overlap; a match "
-        "longer than 64 KiB can be cut short or missed where contents are seen in windows or where hyperscan refuses "
-        "the expression.",
+        "longer than 64 KiB can be cut short or missed where contents are seen in windows, or where nothing in the "
+        "expression narrows the search.",
         "The time limit is looked at between matches and every 1 GiB: one expression that backtracks "
         "without end is stopped by the limit of the entry instead.",
     )
@@ -85,16 +97,14 @@ class Keywords(Scanner, api=1):
         search = _Search(terms)
         identity = [self.name, self.version, unicode_version(), path.name, settings, timeout, terms]
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-        compiled, refused = search.compile(cache, digest)
-        problems = [note(text, error="encoding") for text in search.left_out]
-        problems += [note(f"{text}: hyperscan refuses it, so re looks for it alone (slow)") for text in refused]
+        compiled = search.compile(cache, digest)
         return Plan(
             plugin=self.name,
             stage=self.stage,
             name=path.name,
             digest=digest,
             items=tuple(PlanItem(term.id, term.text, term.kind, term.source) for term in terms),
-            problems=tuple(problems),
+            problems=tuple(note(text, error="term") for text in search.remarks),
             compiled=str(compiled),
             timeout=timeout,
             engine={
@@ -196,12 +206,15 @@ class _Found:
 
 
 class _Search:
-    """All patterns of a list: hyperscan proposes places in one pass, `re` decides."""
+    """All patterns of a list: hyperscan shows where plain rows of bytes stand, `re` decides what is a match."""
 
     def __init__(self, terms: tuple[Term, ...]) -> None:
         self.terms = terms
         self.found: list[_Found] = []
-        self.left_out: list[str] = []
+        #: What the automaton looks for: index of the pattern, and one of its atoms.
+        self.atoms: list[tuple[int, Atom]] = []
+        #: What the examiner should know, each with file and line.
+        self.remarks: list[str] = []
         #: Patterns of each term before each pattern: what is found in them is not found again.
         self.earlier: list[range] = []
         for index, term in enumerate(terms):
@@ -209,72 +222,64 @@ class _Search:
             first = len(self.found)
             for pattern in patterns:
                 self.earlier.append(range(first, len(self.found)))
+                self.atoms += [(len(self.found), atom) for atom in pattern.atoms]
                 self.found.append(_Found(index, pattern))
             if left_out:
-                self.left_out.append(f"{term.source}: {term.text!r}: {left_out}")
-        self._database: Any = None
-        self._alone: set[int] = set()
+                self.remarks.append(f"{term.source}: {term.text!r}: {left_out}")
+            if not all(pattern.atoms or pattern.runs for pattern in patterns):
+                self.remarks.append(f"{term.source}: {term.text!r}: nothing in it narrows the search, so it is slow")
+        self._automaton: Any = None
 
     # --- the automaton ----------------------------------------------------------------------------------------
 
-    def compile(self, cache: Path, digest: str) -> tuple[Path, list[str]]:
-        """The automaton's file in ``cache``, made if it is not there, and the terms it refuses, with their place."""
+    def compile(self, cache: Path, digest: str) -> Path:
+        """The automaton's file in ``cache``, made if it is not there."""
         import hyperscan
 
         path = cache / f"keywords-{digest}-{hyperscan.__version__}.hs"
-        refused_path = path.with_suffix(".refused.json")
-        if path.is_file() and refused_path.is_file():
-            refused = json.loads(refused_path.read_text(encoding="utf-8"))
-        else:
-            database, refused = self._build()
+        if not path.is_file():
+            automaton = self._build()
             cache.mkdir(parents=True, exist_ok=True)
-            _write(refused_path, json.dumps(refused).encode())
-            _write(path, hyperscan.dumpb(database) if database is not None else b"")
-        texts = dict.fromkeys(
-            f"{self.terms[self.found[index].term].source}: {self.terms[self.found[index].term].text!r}"
-            for index in refused
-        )
-        return path, list(texts)
+            part = path.with_name(path.name + ".part")
+            part.write_bytes(hyperscan.dumpb(automaton) if automaton else b"")
+            part.replace(path)  # whole or not at all: a killed run leaves no half file
+        return path
 
     def load(self, path: Path) -> None:
         """Take the automaton from its file, or make it again where this machine's hyperscan cannot use the file."""
         import hyperscan
 
-        refused_path = path.with_suffix(".refused.json")
+        if not self.atoms:
+            return
         try:
-            stored = path.read_bytes()
-            refused = json.loads(refused_path.read_text(encoding="utf-8"))
-            database = hyperscan.loadb(stored, hyperscan.HS_MODE_BLOCK) if stored else None
-            if database is not None:
-                # Asks hyperscan whether the file fits this processor, and gives the scan its memory.
-                database.scratch = hyperscan.Scratch(database)
-        except (OSError, ValueError, hyperscan.HyperscanError):
-            database, refused = self._build()
-        self._database = database
-        self._alone = set(refused)
+            self._automaton = hyperscan.loadb(path.read_bytes(), hyperscan.HS_MODE_BLOCK)
+            # Asks hyperscan whether the file fits this processor, and gives the scan its memory.
+            self._automaton.scratch = hyperscan.Scratch(self._automaton)
+        except (OSError, hyperscan.HyperscanError):
+            self._automaton = self._build()
 
-    def _build(self) -> tuple[Any, list[int]]:
-        """The automaton and the patterns that are not in it."""
+    def _build(self) -> Any:
+        """The automaton of all atoms; None if there are none.
+
+        Plain rows of bytes only, in block mode only: of classes, repeats, starts of matches and streams, hyperscan
+        0.9.1 (vectorscan 5.4.12) loses matches, see docs/decisions. Never HS_FLAG_UTF8: evidence is not UTF-8.
+        """
         import hyperscan
 
-        refused = []
-        taken = []
-        for index, found in enumerate(self.found):
-            # Literals always fit; a regex is tried by itself, so that one that does not fit is known by name.
-            if found.pattern.lengths or (found.pattern.propose and _compiles([index], self.found)):
-                taken.append(index)
-            else:
-                refused.append(index)
-        if taken and _compiles(taken, self.found) is None:
-            regexes = [index for index in taken if not self.found[index].pattern.lengths]
-            refused = sorted(refused + regexes)
-            taken = [index for index in taken if self.found[index].pattern.lengths]
-        database = _compiles(taken, self.found) if taken else None
-        if taken and database is None:
-            raise Misuse("hyperscan cannot hold all terms of this list. Split the list.")
-        if database is not None:
-            database.scratch = hyperscan.Scratch(database)
-        return database, refused
+        if not self.atoms:
+            return None
+        automaton = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        try:
+            automaton.compile(
+                expressions=["".join(map(escaped, atom.row)).encode() for _, atom in self.atoms],
+                ids=list(range(len(self.atoms))),
+                elements=len(self.atoms),
+                flags=[hyperscan.HS_FLAG_CASELESS if atom.any_case else 0 for _, atom in self.atoms],
+            )
+            automaton.scratch = hyperscan.Scratch(automaton)
+        except hyperscan.HyperscanError as error:
+            raise Misuse(f"hyperscan cannot hold all terms of this list: {error}. Split the list.") from error
+        return automaton
 
     # --- one window -------------------------------------------------------------------------------------------
 
@@ -283,72 +288,85 @@ class _Search:
 
         Args: cut: takes a note of each match that may go on behind the window.
         """
+        seen: dict[int, Sightings] = {}
         pending: list[_Hit] = []
-        ends: dict[int, Ends] = {}
         last: dict[int, int] = {}
-        counts = trail.counts
-        buffer, found = window.buffer, self.found
-
-        origin = 0  # of the piece, in ``buffer``
+        origin = 0  # of the piece, in the window
         stop = 0  # behind the last start that counts in this piece
         calls = 0
 
-        def on_match(index: int, _start: int, end: int, _flags: int, _context: object) -> bool:
+        def on_match(number: int, _start: int, end: int, _flags: int, _context: object) -> bool:
             nonlocal calls
             calls += 1
-            end += origin
-            one = found[index]
-            if not one.pattern.lengths:
-                ends.setdefault(index, Ends()).add(end)
-            elif last.get(index) != end:
-                last[index] = end
-                for length in one.pattern.lengths:
-                    place = end - length
-                    if not origin <= place < stop:
-                        continue
-                    match = one.decide.match(buffer, place)
-                    if match is None or match.end() != end or self._is_earlier(index, buffer, place):
-                        continue
-                    counts[one.term] = count = counts.get(one.term, 0) + 1
-                    if count <= limit:
-                        pending.append(_Hit(place, end, index))
+            index, atom = self.atoms[number]
+            if last.get(number) != end:  # the same end can be told twice
+                last[number] = end
+                place = origin + end - len(atom.row)
+                if self.found[index].pattern.is_literal:
+                    self._literal(window.buffer, index, atom, place, range(origin, stop), trail, limit, pending)
+                else:
+                    seen.setdefault(number, Sightings()).add(place)
             return calls % _CALLS == 0 and time.monotonic() > deadline  # true halts the scan
 
-        for origin in range(window.shift, len(buffer) if self._database else 0, _PIECE):
+        for origin in range(window.shift, window.border if self._automaton else 0, _PIECE):
             last.clear()
             stop = min(origin + _PIECE, window.border)
-            if stop > origin:
-                self._feed(buffer[origin : origin + _PIECE + _OVERLAP], on_match)
+            self._feed(window.buffer[origin : origin + _PIECE + _OVERLAP], on_match)
             pending.sort(key=lambda hit: (hit.start, hit.pattern))
             yield from pending
             pending.clear()
             _check(deadline)
-        yield from self._regexes(window, trail, ends, limit, deadline, cut)
+        yield from self._regexes(window, trail, seen, limit, deadline, cut)
 
     def _feed(self, piece: memoryview, on_match: Any) -> None:
-        """Show one piece to the automaton.
-
-        In one block: fed as a stream, hyperscan 0.9.1 loses matches that end where a write ends (b[0-9][^a]*).
-        """
         import hyperscan
 
         try:
-            self._database.scan(piece, match_event_handler=on_match)
+            self._automaton.scan(piece, match_event_handler=on_match)
         except hyperscan.ScanTerminated:
             return  # out of time, as the caller is about to find
+
+    def _literal(
+        self,
+        buffer: memoryview,
+        index: int,
+        atom: Atom,
+        place: int,
+        counted: range,
+        trail: Trail,
+        limit: int,
+        pending: list[_Hit],
+    ) -> None:
+        """Take the hit of a literal whose atom stands at ``place``, if there is one that starts in ``counted``."""
+        one = self.found[index]
+        for start in range(place - (atom.most or 0), place - atom.least + 1):
+            if start not in counted:
+                continue
+            match = one.decide.match(buffer, start)
+            # The group says whether it is this atom's match and not that of one near it.
+            if match is None or match.start(1) != place or self._is_earlier(index, buffer, start):
+                continue
+            trail.counts[one.term] = count = trail.counts.get(one.term, 0) + 1
+            if count <= limit:
+                pending.append(_Hit(start, match.end(), index))
 
     def _is_earlier(self, index: int, buffer: memoryview, place: int) -> bool:
         """Does the term stand here in an encoding that comes first?"""
         return any(self.found[other].decide.match(buffer, place) for other in self.earlier[index])
 
     def _regexes(
-        self, window: Window, trail: Trail, ends: dict[int, Ends], limit: int, deadline: float, cut: list[Problem]
+        self, window: Window, trail: Trail, seen: dict[int, Sightings], limit: int, deadline: float, cut: list[Problem]
     ) -> Iterator[_Hit]:
+        by_pattern: dict[int, list[tuple[Atom, Sightings]]] = {}
+        for number, sightings in seen.items():
+            index, atom = self.atoms[number]
+            by_pattern.setdefault(index, []).append((atom, sightings))
         by_term: dict[int, list[int]] = {}
-        for index in sorted(self._alone | ends.keys()):
-            by_term.setdefault(self.found[index].term, []).append(index)
+        for index, one in enumerate(self.found):
+            if index in by_pattern or not one.pattern.atoms:
+                by_term.setdefault(one.term, []).append(index)
         for term, indexes in by_term.items():
-            streams = [self._matches(index, ends.get(index), window, trail, deadline, cut) for index in indexes]
+            streams = [self._matches(index, by_pattern.get(index), window, trail, deadline, cut) for index in indexes]
             before = -1
             for hit in heapq.merge(*streams, key=lambda hit: (hit.start, hit.pattern)):
                 if hit.start == before:
@@ -359,56 +377,47 @@ class _Search:
                     yield hit
 
     def _matches(
-        self, index: int, ends: Ends | None, window: Window, trail: Trail, deadline: float, cut: list[Problem]
+        self,
+        index: int,
+        seen: list[tuple[Atom, Sightings]] | None,
+        window: Window,
+        trail: Trail,
+        deadline: float,
+        cut: list[Problem],
     ) -> Iterator[_Hit]:
         """What `re.finditer` gives from where the window before left off, for starts before the border."""
-        found = self.found[index]
-        size = len(window.buffer)
-        reach = found.pattern.reach
-        kept = ends.places(window.buffer, found.pattern.alphabet, found.pattern.width) if ends else None
-        if kept is None:
-            places: Iterable[tuple[int, int]] = ((at, min(at + _ALONE, size)) for at in range(0, size, _ALONE))
-            reach = _ALONE_REACH
-        else:
-            places = kept
+        one = self.found[index]
         position = max(window.shift, trail.resume.get(index, 0) - window.base)
-        for start, end in matches_in(found.decide, window.buffer, places, position, reach, lambda: _check(deadline)):
+        for start, end in _spans(one, seen, window.buffer, position, lambda: _check(deadline)):
             if start >= window.border:
                 return
             trail.resume[index] = window.base + end
-            if end == size and window.is_cut:
-                term = self.terms[found.term]
+            if end == len(window.buffer) and window.is_cut:
+                term = self.terms[one.term]
                 text = f"{term.source}: {term.text!r} matches to the end of what is seen at once and may be longer."
                 cut.append(note(text, error="cut", offset=window.base + start))
             yield _Hit(start, end, index)
 
 
+def _spans(
+    one: _Found,
+    seen: list[tuple[Atom, Sightings]] | None,
+    buffer: memoryview,
+    position: int,
+    check: Callable[[], None],
+) -> Iterator[tuple[int, int]]:
+    """The matches of a regex, by the narrowest way there is: near its atoms, in its runs, or anywhere."""
+    if seen:
+        starts = [sightings.starts(buffer, atom) for atom, sightings in seen]
+        known = [ranges for ranges in starts if ranges is not None]
+        if len(known) == len(starts):
+            return matches_from(one.decide, buffer, merged(itertools.chain.from_iterable(known)), position, check)
+    elif one.pattern.runs:
+        return matches_in(one.decide, buffer, runs_in(buffer, one.pattern.runs), position, one.pattern.reach, check)
+    everywhere = ((at, min(at + _ALONE, len(buffer))) for at in range(0, len(buffer), _ALONE))
+    return matches_in(one.decide, buffer, everywhere, position, _ALONE_REACH, check)
+
+
 def _check(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise TimedOut("the search for keywords took longer than its limit. Raise keywords.timeout or look by hand.")
-
-
-def _compiles(indexes: list[int], found: list[_Found]) -> Any:
-    """A database of these patterns, numbered as in ``found``; None if hyperscan refuses."""
-    import hyperscan
-
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    try:
-        database.compile(
-            # Bytes spelt out, never HS_FLAG_UTF8: evidence is not valid UTF-8.
-            expressions=[found[index].pattern.propose.encode() for index in indexes],
-            ids=indexes,
-            elements=len(indexes),
-            # Ends only: HS_FLAG_SOM_LEFTMOST loses matches (hyperscan 0.9.1, seen on b\\s(.{1,3}[ab]|.?a*)a*).
-            flags=0,
-        )
-    except hyperscan.HyperscanError:
-        return None
-    return database
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, so that a killed run leaves no half file that the next would load."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
