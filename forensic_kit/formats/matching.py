@@ -13,7 +13,7 @@ from forensic_kit.formats.widen import Runs
 _CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 #: Places of one pattern in one content above which they are not kept any more.
-_MAX_PLACES: Final = 100_000
+_MAX_PLACES: Final = 250_000
 #: Starts of a range that are tried one by one; in a longer one `re` searches.
 _TRIES: Final = 256
 #: Bytes in which runs are looked for at once.

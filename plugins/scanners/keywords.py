@@ -262,7 +262,7 @@ class _Search:
         """The automaton of all atoms; None if there are none.
 
         Plain rows of bytes only, in block mode only: of classes, repeats, starts of matches and streams, hyperscan
-        0.9.1 (vectorscan 5.4.12) loses matches, see docs/decisions. Never HS_FLAG_UTF8: evidence is not UTF-8.
+        0.9.1 (vectorscan 5.4.12) loses matches, see docs/decisions/0006. Never HS_FLAG_UTF8: evidence is not UTF-8.
         """
         import hyperscan
 
@@ -304,7 +304,7 @@ class _Search:
                 place = origin + end - len(atom.row)
                 if self.found[index].pattern.is_literal:
                     self._literal(window.buffer, index, atom, place, range(origin, stop), trail, limit, pending)
-                else:
+                elif not atom.least or (place and window.buffer[place - 1] in atom.before):
                     seen.setdefault(number, Sightings()).add(place)
             return calls % _CALLS == 0 and time.monotonic() > deadline  # true halts the scan
 

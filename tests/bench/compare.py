@@ -58,6 +58,7 @@ def main() -> int:
         return 3
     evidence = _evidence(args.evidence)
     found = Results(list(QUICK if args.quick else FULL), len(evidence.hashes), evidence.bytes)
+    found.load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="compare-", dir=args.work) as folder:
         rules = Path(folder, "rules")
         found.left_out = peers.usable_rules(args.rules, rules)
@@ -68,7 +69,6 @@ def main() -> int:
             _compare_planted(_evidence(args.planted), rules, Path(folder, "planted"), found)
         for number in range(args.runs):
             _say(f"round {number + 1} of {args.runs}")
-            found.loads.append(os.getloadavg()[0])
             _round(evidence, rules, Path(folder, "round"), found)
     text = page.page(found)
     print(text, end="")

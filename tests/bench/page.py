@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.bench.measure import Cost
 from tests.bench.ours import Seen, Variant
 
 _LIBRARIES = ("pytsk3", "yara-python", "hyperscan", "deflate", "python-magic", "msgspec")
+_IDLE = 0.5  # load below which nothing else was running
 _HEAD = (
     "what",
     "wall",
@@ -24,7 +26,7 @@ _HEAD = (
     "CPU : floor",
     "MB/s per core",
     "peak memory, MB",
-    "of the largest process under it, MB",
+    "of its largest child, MB",
 )
 
 
@@ -39,7 +41,7 @@ class Results:
     fkit: dict[Variant, list[Cost]] = field(default_factory=dict)
     floors: list[Cost] = field(default_factory=list)
     floor_bytes: int = 0
-    loads: list[float] = field(default_factory=list)
+    load: float = 0.0  #: of the machine, over a minute, before anything was started
     #: Of the newest round.
     seen: dict[Variant, Seen] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -71,7 +73,7 @@ class Results:
         return {
             "bytes": self.bytes,
             "floor_bytes": self.floor_bytes,
-            "loads": self.loads,
+            "load": self.load,
             "costs": {name: [cost._asdict() for cost in costs] for name, costs in rows.items()},
             "differences": self.differences,
             "by_version": self.by_version,
@@ -91,10 +93,21 @@ def _opening(found: Results) -> str:
         "Written by `python -m tests.bench.compare`; do not edit. One NTFS disk with "
         f"{found.bytes / 1e6:,.0f} MB in {found.files:,} files (tests/bench/make_evidence.py), as an E01 with fast "
         f"compression in chunks of 32 KiB unless a row says raw; {found.rules:,} YARA rules from "
-        f"{found.rule_files:,} files. Everything ran in turns, {len(found.floors)} rounds, evidence in the system's "
-        "cache; the numbers are medians. Absolute times move with the machine: the ratios, each taken within one "
-        "round, are the point."
+        f"{found.rule_files:,} files. Everything ran in turns, {_rounds(len(found.floors))}, the evidence in the "
+        "system's cache. Absolute times move with the machine: the ratios, each taken within one round, are the point."
+        + _busy(found)
     )
+
+
+def _rounds(count: int) -> str:
+    return "one round" if count == 1 else f"{count} rounds, of which the numbers are the medians"
+
+
+def _busy(found: Results) -> str:
+    """A warning where the machine had other work as well."""
+    if found.load < _IDLE:
+        return ""
+    return " The machine was busy with other work as well: wall times say little, and CPU times are too high for all."
 
 
 def _wrapped(text: str) -> list[str]:
@@ -118,11 +131,13 @@ def _table(found: Results) -> Iterator[str]:
         if not peers.in_chain(step):
             yield _row(found, f"`{step}` (types; not in the chain)", costs)
     for variant, costs in found.fkit.items():
-        yield _row(found, f"fkit {variant.label}", costs)
-    yield _row(found, f"floor: inflate and three digests, {floor.PROCESSES} processes", found.floors)
+        yield _row(found, f"fkit {variant.label}", costs, found.seen[variant].read)
+    name = f"floor: inflate and three digests, {floor.PROCESSES} processes"
+    yield _row(found, name, found.floors, found.floor_bytes)
 
 
-def _row(found: Results, name: str, costs: list[Cost]) -> str:
+def _row(found: Results, name: str, costs: list[Cost], read: int = 0) -> str:
+    """A line of the table. ``read``: bytes that were read; the content of the files if not given."""
     chain = found.chain()
     middle = Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
     cells = [
@@ -132,7 +147,7 @@ def _row(found: Results, name: str, costs: list[Cost]) -> str:
         _ratio([cost.wall / other.wall for cost, other in zip(costs, chain, strict=True)]),
         _ratio([cost.cpu / other.cpu for cost, other in zip(costs, chain, strict=True)]),
         _ratio([cost.cpu / other.cpu for cost, other in zip(costs, found.floors, strict=True)]),
-        f"{found.bytes / 1e6 / middle.cpu:,.0f}" if middle.cpu else "",
+        f"{(read or found.bytes) / 1e6 / middle.cpu:,.0f}" if middle.cpu else "",
         _megabytes(middle.resident, middle.private),
         _megabytes(middle.child_resident, middle.child_private),
     ]
@@ -154,7 +169,7 @@ def _reading(found: Results) -> Iterator[str]:
     yield "  artefact parsers and the case besides. `triage` and `standard` are the shipped profiles with their"
     yield "  defaults: `triage` adds members of archives, `standard` also slack, unallocated and system space."
     yield f"- The floor read {found.floor_bytes / 1e6:,.0f} MB: every chunk that is not all zeros, metadata included."
-    yield "- MB/s per core: bytes of file content by CPU seconds, whatever else was read."
+    yield "- MB/s per core: bytes read by CPU seconds; for the tools, the content of the files."
 
 
 # --- the rest -------------------------------------------------------------------------------------------------
@@ -197,12 +212,11 @@ def _agreement(found: Results) -> Iterator[str]:
 
 
 def _surroundings(found: Results) -> Iterator[str]:
-    loads = ", ".join(f"{load:.1f}" for load in found.loads)
-    yield f"{datetime.datetime.now(datetime.UTC).date().isoformat()}; load (1 minute) before each round: {loads}"
+    yield f"{datetime.datetime.now(datetime.UTC).date().isoformat()}; load before the start: {found.load:.1f}"
     yield f"{_fact('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores, {_memory()} of memory, {_system()}"
     yield "; ".join(f"{name} {version}" for name, version in peers.versions().items())
     libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
-    yield f"forensic-kit {ours.version()}, Python {platform.python_version()}, {libraries}"
+    yield f"forensic-kit {ours.version()}{_commit()}, Python {platform.python_version()}, {libraries}"
     for name, reason in found.left_out.items():
         yield f"rules left out: {name}, since {reason}"
 
@@ -221,6 +235,17 @@ def _memory() -> str:
 
 def _system() -> str:
     return f"{_fact('/etc/os-release', 'PRETTY_NAME')}, {platform.system()} {platform.release()}"
+
+
+def _commit() -> str:
+    """The commit of this checkout, and whether it has changes; empty outside one."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return ""
+    git = ["git", "--no-optional-locks", "-C", str(root)]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+    changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    return f" (commit {commit.stdout.strip()}{', with changes' if changed.stdout else ''})"
 
 
 def _version(name: str) -> str:

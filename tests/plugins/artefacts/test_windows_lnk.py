@@ -177,11 +177,13 @@ def test_properties_are_what_lnkparse3_demands(sample):
     assert found == wanted
 
 
-@pytest.mark.parametrize("path", [*(f"lnk/{name}.lnk" for name in LNKPARSE3), *OTHERS])
+@pytest.mark.parametrize(
+    "path",
+    # lnkinfo refused two of the files, so it has no paths for them.
+    [*(f"lnk/{name}.lnk" for name in LNKPARSE3 if name not in ("extra_data", "padded_cli_arguments")), *OTHERS],
+)
 def test_paths_are_what_lnkinfo_prints(corpus, path):
     expected = corpus.manifest("artefacts/" + path)["expected"]["tools"]
-    if expected["rc"] != 0:
-        pytest.skip("lnkinfo refused this file")
     shortcut, _, _ = parse(corpus.path("artefacts/" + path).read_bytes())
 
     def shown(text):  # lnkinfo's output was stripped, of no-break spaces too
