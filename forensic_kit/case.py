@@ -223,10 +223,10 @@ class Case:
 
     # --- examination ------------------------------------------------------------------------------------------
 
-    def pass_over(self, volume: int, run: int, kinds: tuple[str, ...]) -> None:
-        """Give entries that have no content of their own their outcome."""
+    def pass_over(self, volume: int, run: int, kinds: tuple[str, ...], outcomes: Iterable[StageOutcome]) -> None:
+        """Give entries that no worker needs to look at their outcome."""
         with self.transaction() as db:
-            stages = self.stage_set(db, [StageOutcome("content", "empty")])
+            stages = self.stage_set(db, outcomes)
             marks = ",".join("?" * len(kinds))
             db.execute(
                 f"INSERT OR IGNORE INTO entry_outcomes(entry, run, own) SELECT id, ?, ? FROM entries "

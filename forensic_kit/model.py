@@ -70,6 +70,8 @@ _PLAIN = re.compile(r"[^%!#:~\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def _encode(component: bytes) -> str:
+    if component.isascii() and _PLAIN.fullmatch(text := component.decode("ascii")):
+        return text  # nearly every name there is
     out = []
     for char in component.decode("utf-8", "surrogateescape"):
         if "\udc80" <= char <= "\udcff":

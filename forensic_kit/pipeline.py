@@ -344,13 +344,22 @@ class _Run:
         self._progress.bytes, self._progress.bytes_total = 0, self._count_bytes()
         key = self._case.exhibits()[name][0]
         for row, _, _ in self._case.volumes(key):
-            self._case.pass_over(row, self._number, _NO_CONTENT)
+            self._pass_over(name, row)
             todo = self._case.todo(row, self._number)
             self._progress.entries_total = max(self._progress.entries_total, self._progress.entries + len(todo))
             waiting: dict[int, list[Todo]] = {}
             for event in self._session.run(self._examine_shards(todo, waiting)):
                 if isinstance(event, Completed):
                     self._commit(name, row, event, waiting.pop(event.number))
+
+    def _pass_over(self, name: str, volume: int) -> None:
+        """Entries without content, and space that the profile leaves out, never travel to a worker."""
+        self._case.pass_over(volume, self._number, _NO_CONTENT, [StageOutcome("content", "empty")])
+        stages = {plan.stage for plan in self._plans if plan.digest in self._todo[name][0]}
+        for kind in ("slack", "unallocated", "system"):
+            if not getattr(self._job.profile.areas, kind):
+                skipped = [StageOutcome(stage, "skipped", f"profile: no {kind}") for stage in {"content", *stages}]
+                self._case.pass_over(volume, self._number, (kind,), skipped)
 
     def _count_bytes(self) -> int:
         return int(self._case.db.execute("SELECT ifnull(sum(size), 0) FROM entries").fetchone()[0])

@@ -283,6 +283,7 @@ class Pool:
                 going = self._dispatch()
                 if going:
                     self._look()
+                    self._dispatch()  # whoever is free now works while the caller keeps what came
                 start = time.monotonic()
                 while self._events:
                     yield self._events.popleft()

@@ -159,8 +159,6 @@ def runs_in(buffer: memoryview, runs: Runs) -> Iterator[tuple[int, int]]:
             started = None
         # The next piece begins where the run stopped, or early enough for one that only began.
         position += at if started is not None else max(1, len(piece) - len(needle) + 1)
-    if started is not None:
-        yield started, len(buffer)
 
 
 def matches_from(

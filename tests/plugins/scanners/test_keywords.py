@@ -11,8 +11,8 @@ import pytest
 from forensic_kit import registry
 from forensic_kit.api import Image, Misuse, TimedOut
 from forensic_kit.bytesource import FileSource
-from forensic_kit.formats.atoms import atoms_of
-from forensic_kit.formats.matching import matches_in
+from forensic_kit.formats.atoms import Atom, atoms_of
+from forensic_kit.formats.matching import Sightings, matches_in
 from forensic_kit.formats.patterns import variants
 from forensic_kit.formats.widen import Regex
 from tests.plugins.scanners.scanned import Piece, places, plans, prepared, scan, windows
@@ -109,15 +109,17 @@ def test_pieces_of_a_large_content_give_the_hits_of_the_whole(tmp_path, monkeypa
 def test_hits_at_the_same_place_of_each_piece_all_count(tmp_path, monkeypatch):
     _, scanner = made(tmp_path, "ok")
     monkeypatch.setattr(sys.modules[type(scanner).__module__], "_PIECE", 64)
-    monkeypatch.setattr(sys.modules[type(scanner).__module__], "_OVERLAP", 8)
+    monkeypatch.setattr(sys.modules[type(scanner).__module__], "_OVERLAP", 1)
     hits, _ = scan(scanner, Piece((b"ok" + b" " * 62) * 4))
     assert [hit.offset for hit in hits] == [0, 64, 128, 192]
 
 
 def test_a_term_is_one_hit_where_the_row_it_is_looked_for_by_stands_twice(tmp_path):
-    _, scanner = made(tmp_path, "kkkkkabab")
-    assert places(scan(scanner, Piece(b"kkkkkababkabab"))[0]) == [(0, "T1", "utf-8")]
-    assert len(scan(scanner, Piece("\u212akkkkababkabab".encode()))[0]) == 1
+    # Ten omegas stand before the row, each of two or three bytes, so both rows could belong to the one start.
+    _, scanner = made(tmp_path, "ω" * 12 + "ab")
+    assert places(scan(scanner, Piece(("ω" * 12 + "abωωab").encode()))[0]) == [(0, "T1", "utf-8")]
+    ((hit,), _) = scan(scanner, Piece(("\u2126" * 12 + "AB").encode()))
+    assert hit.record.length == 38
 
 
 def test_overlapping_starts_all_count(tmp_path):
@@ -187,6 +189,8 @@ REGEXES = [
     r"b\s(.{1,3}[ab]|.?a*)a*",
     r"b\d[^a]*",
     r"\da+",
+    r"a{0,3}bk",
+    r"(?=(b+))\1x1",
     r"curl.*\|\s*python",
     r"\xcf[\x80-\xff]?",
     r"a{2,}+x",
@@ -284,6 +288,15 @@ def test_runs_of_an_alphabet_are_found_over_pieces(tmp_path, monkeypatch, patter
         monkeypatch.setattr("forensic_kit.formats.matching._PIECE", piece)
         hits, _ = scan(scanner, Piece(data))
         assert [(h.offset, h.offset + h.record.length) for h in hits] == expected
+
+
+def test_starts_reach_back_through_bytes_that_can_stand_before_a_row():
+    sightings = Sightings()
+    for place in (50, 150, 250):
+        sightings.add(place)
+    buffer = memoryview(b"-" + b"a" * 199 + b"-" + b"a" * 100)
+    assert sightings.starts(buffer, Atom(b"x", False, 2, None, b"a")) == [(1, 49), (1, 149), (201, 249)]
+    assert sightings.starts(buffer, Atom(b"x", False, 2, 5, b"a")) == [(45, 49), (145, 149), (245, 249)]
 
 
 @pytest.mark.parametrize(
