@@ -74,6 +74,22 @@ def test_workers_killed_from_outside_on_a_real_image_change_nothing(tmp_path, wh
     assert rows(tmp_path / "case") == whole
 
 
+@pytest.mark.parametrize("deed", ["SEGV", "HANG", "EAT"])
+def test_a_file_of_a_real_image_that_ends_its_worker_costs_that_file_alone(tmp_path, whole, deed):
+    plugins = [Path(__file__).parent / "plugins"]
+    made = job(EXERCISE, tmp_path / "case", plugin_folders=plugins)
+    made.registry = registry.load(plugins)
+    made.profile = profile.Profile("short", "1", budgets=profile.Budgets(seconds=4.0))
+    made.options["toy.scanner"] = {"victim": "contract.pdf", "deed": deed}
+    outcome = pipeline.run(made)
+    files = {row["path"]: (row["state"], row["sha256"]) for row in rows(tmp_path / "case")["files"]}
+    expected = {row["path"]: (row["state"], row["sha256"]) for row in whole["files"]}
+    lost = [path for path in expected if files[path][1] != expected[path][1]]
+    assert [path.rsplit("/", 1)[-1] for path in lost] == ["contract.pdf"]
+    assert files[lost[0]] == ("failed", None)
+    assert (outcome.exit_code, outcome.summary["adds_up"]) == (4, True)
+
+
 def test_an_image_that_goes_away_with_its_worker_is_lost_evidence_and_no_empty_disk(tmp_path, whole):
     copy = tmp_path / "copy.E01"
     copy.write_bytes(EXERCISE.read_bytes())

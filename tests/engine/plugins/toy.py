@@ -144,16 +144,23 @@ class ToyScanner(Scanner, api=1):
     """Finds ``needle``, and does what the first word of a content says."""
 
     name, version, stage = "toy.scanner", "1", "terms"
-    options = (Option("word", str, "needle", "what to find"),)
+    options = (
+        Option("word", str, "needle", "what to find"),
+        Option("victim", str, "", "name of a file at which to do something"),
+        Option("deed", str, "", "what to do there"),
+    )
 
     def plan(self, options: Mapping[str, Any], cache: Path) -> Iterable[Plan]:
-        return [Plan(self.name, self.stage, "needles", f"toy {options['word']}", settings={"word": options["word"]})]
+        return [Plan(self.name, self.stage, "needles", f"toy {options['word']}", settings=dict(options))]
 
     def prepare(self, plan: Plan) -> None:
         self._word = plan.settings["word"].encode()
+        self._victim, self._deed = plan.settings["victim"], plan.settings["deed"]
 
     def scan(self, content: Content) -> Iterator[Record | At | Problem]:
         data = content.data  # bytes or a mapping: never copied, a content may be larger than memory
+        if content.entry.kind == "file" and content.entry.locator.filename == self._victim:
+            do(self._deed)
         do(bytes(data[:8]).split(b" ")[0].decode("latin-1"))
         position = data.find(self._word)
         while position != -1 and position < len(data) - content.margin:
