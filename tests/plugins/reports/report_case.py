@@ -229,7 +229,7 @@ def _first_pass(opened: Case, run: int, volumes: dict[str, int], count: int, eve
     folder = FileEntry(Locator("XYZ-2", "1", "5", path=Name("DCIM")), "directory", 0)
     copy = FileEntry(Locator("XYZ-2", "1", "6", path=Name("DCIM/copy.txt")), "file", 1020, modified=utc(_START))
     opened.add_listing(stick, [folder, copy], ())
-    opened.pass_over(stick, run, ("directory",))
+    opened.pass_over(stick, run, ("directory",), [StageOutcome("content", "empty")])
     # The same content as entry 20 of the first exhibit, so its finding has a second place.
     opened.commit(run, _UNITS, stick, [Result(copy, "", digests("content 20"), "", "text/plain", own=_DONE)], ())
     opened.finish_listing(stick, [], run)
