@@ -231,7 +231,7 @@ def _located(problem: Problem, name: str, number: str) -> Problem:
 
 def _bare(text: str, prefix: Locator) -> str:
     """A locator to avoid in the form the file system knows: without exhibit and volume."""
-    if not text.startswith(f"{prefix.exhibit}/v"):
+    if not text.startswith(str(prefix).split("/v", 1)[0] + "/v"):
         return text
     return str(msgspec.structs.replace(Locator.parse(text), exhibit="", volume=""))
 

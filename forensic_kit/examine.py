@@ -90,13 +90,13 @@ class Examiner:
             yield look.finish()
             return
         evidence = self._evidence(entry.locator.exhibit)
+        evidence.source.faults.drain()  # left by an entry before: not this one's
         source = guarded(partial(evidence.open, entry, margin=True), what=f"opening {entry.kind}")
         if isinstance(source, ForensicError):
             look.outcome("content", "failed", reason(source))
             look.problem(problem_of(source), "content")
             yield look.finish()
             return
-        source.faults.drain()  # left by an entry before: not this one's
         if entry.kind in ("unallocated", "system") or entry.size > self._profile.budgets.whole_content:
             self._windowed(look, source)
             yield look.finish()
@@ -161,6 +161,7 @@ class Examiner:
             if content.size and entry.content_state != "overwritten":
                 self._show(look, content, share=True)
                 self._parse(look, content)
+                note_faults(look, source)  # of companions a parser asked for
                 yield from self._unpack(look, content, walk)
             elif content.size:
                 self._skip_scans(look, "overwritten")
@@ -328,7 +329,11 @@ class Examiner:
         if look.entry.is_space or not self._profile.areas.members:
             return
         for plugin in self._unpackers:
-            if not guarded(partial(plugin.wants, content), what=plugin.name):
+            wants = guarded(partial(plugin.wants, content), what=plugin.name)
+            if isinstance(wants, ForensicError):
+                look.failure("unpack", wants, plugin.name)
+                continue
+            if not wants:
                 continue
             budgets = self._profile.budgets
             if walk.depth >= budgets.member_depth:
